@@ -1,0 +1,84 @@
+//! The shared words of one direction, each on a line of its own.
+//!
+//! Lines are 128 bytes apart, because x86-64 prefetches cache lines in pairs. Which end writes a line decides
+//! in whose segment it lies:
+//!
+//! | line | written by | lies in the segment of | read by the other end |
+//! |---|---|---|---|
+//! | [`ProducerLine`] | producer | producer | when the consumer finds nothing, or finds the producer asleep |
+//! | [`HeadLine`] | consumer | consumer | when the producer runs out of known space |
+//! | [`CursorLine`] | consumer | consumer | only after the consumer's death |
+//! | [`WaitLine`] × 2 | both | the link's wait page | after each commit, after each release |
+
+use crate::sync::{AtomicU32, AtomicU64};
+
+/// The distance of two lines in bytes.
+pub const LINE: usize = 128;
+
+/// The producer's line.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub struct ProducerLine {
+    /// The position that the consumer must release before a waiting producer can go on.
+    pub want: AtomicU64,
+    /// 0 while the producer may commit more, 1 once it has closed.
+    pub closed: AtomicU32,
+}
+
+/// The consumer's released position, for flow control.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub struct HeadLine {
+    /// Everything before this position may be overwritten.
+    pub head: AtomicU64,
+    /// 0 while the consumer may take more, 1 once it has closed.
+    pub closed: AtomicU32,
+}
+
+/// The consumer's hand-out position, for salvage.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub struct CursorLine {
+    /// Everything before this position was handed out.
+    pub cursor: AtomicU64,
+}
+
+/// One wait word: what an end that sleeps is woken by. Both ends write it; no check ever leans on its value.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub struct WaitLine {
+    /// [`AWAKE`], [`FUTEX`], [`DOORBELL`] or [`SPACE`].
+    pub armed: AtomicU32,
+}
+
+/// Nobody sleeps.
+pub const AWAKE: u32 = 0;
+/// A thread sleeps on this word as a futex.
+pub const FUTEX: u32 = 1;
+/// The end sleeps on its control socket: wake it by one byte.
+pub const DOORBELL: u32 = 2;
+/// The end's sender sleeps on its space word and must be told of data too.
+pub const SPACE: u32 = 3;
+
+macro_rules! zeroed {
+    ($($line:ident { $($word:ident: $atomic:ident),* })*) => {$(
+        impl $line {
+            /// The line at birth: every word 0.
+            #[must_use]
+            pub fn new() -> Self {
+                Self { $($word: $atomic::new(0)),* }
+            }
+        }
+        impl Default for $line {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+    )*};
+}
+zeroed! {
+    ProducerLine { want: AtomicU64, closed: AtomicU32 }
+    HeadLine { head: AtomicU64, closed: AtomicU32 }
+    CursorLine { cursor: AtomicU64 }
+    WaitLine { armed: AtomicU32 }
+}
