@@ -47,7 +47,7 @@ pub struct CursorLine {
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub struct WaitLine {
-    /// [`AWAKE`], [`FUTEX`], [`DOORBELL`] or [`SPACE`].
+    /// [`AWAKE`], [`FUTEX`], [`DOORBELL`], [`SPACE`] or [`CLOSED`].
     pub armed: AtomicU32,
 }
 
@@ -59,6 +59,9 @@ pub const FUTEX: u32 = 1;
 pub const DOORBELL: u32 = 2;
 /// The end's sender sleeps on its space word and must be told of data too.
 pub const SPACE: u32 = 3;
+
+/// The consumer has closed: a producer that sees this looks at [`HeadLine::closed`].
+pub const CLOSED: u32 = 4;
 
 macro_rules! zeroed {
     ($($line:ident { $($word:ident: $atomic:ident),* })*) => {$(

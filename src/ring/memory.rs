@@ -32,6 +32,14 @@ pub trait Memory {
         let _ = bytes;
         Ok(())
     }
+    /// Wakes the consumer, whose wait word held `armed` and was taken back. Never fails, never blocks.
+    fn wake_consumer(&self, armed: u32) {
+        let _ = armed;
+    }
+    /// Wakes the producer, whose wait word held `armed` and was taken back. Never fails, never blocks.
+    fn wake_producer(&self, armed: u32) {
+        let _ = armed;
+    }
 }
 
 /// The system has no memory for the next part of the ring.

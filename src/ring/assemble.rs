@@ -1,0 +1,213 @@
+//! Messages that are not one plain record: fragments, streams, cancels.
+
+use super::consumer::{Assembly, Consumer, Record};
+use super::copy;
+use super::error::{Corrupt, Field, PopError};
+use super::memory::Memory;
+use super::record::{Flags, HEADER, Header, Kind, footprint};
+use crate::sync::Ordering;
+
+impl<M: Memory> Consumer<M> {
+    /// Takes the next message as a vector of its own.
+    ///
+    /// # Errors
+    /// [`PopError`], but never [`PopError::TooSmall`]; nothing was taken then.
+    pub fn pop(&mut self) -> Result<Vec<u8>, PopError> {
+        match self.next_message(usize::MAX)? {
+            Next::Whole(bytes) => Ok(bytes),
+            Next::Record(record) => {
+                let mut bytes = vec![0; record.header.len as usize];
+                copy::load(self.payload_words(record.start), &mut bytes);
+                self.take(record.end);
+                Ok(bytes)
+            }
+            Next::Fragments(record, total) => {
+                let mut bytes = vec![0; total];
+                let end = self.gather(record, &mut bytes)?;
+                self.take(end);
+                Ok(bytes)
+            }
+        }
+    }
+
+    #[cold]
+    pub(super) fn pop_into_slow(&mut self, word: u64, buffer: &mut [u8]) -> Result<usize, PopError> {
+        let _ = word;
+        let too_small = |needed: usize| PopError::TooSmall { needed: needed as u64 };
+        match self.next_message(buffer.len())? {
+            Next::Whole(bytes) => match buffer.get_mut(..bytes.len()) {
+                Some(target) => {
+                    target.copy_from_slice(&bytes);
+                    Ok(bytes.len())
+                }
+                None => {
+                    let needed = bytes.len();
+                    self.assembly = Assembly::Whole(bytes);
+                    Err(too_small(needed))
+                }
+            },
+            Next::Record(record) => {
+                let len = record.header.len as usize;
+                let target = buffer.get_mut(..len).ok_or(too_small(len))?;
+                copy::load(self.payload_words(record.start), target);
+                self.take(record.end);
+                Ok(len)
+            }
+            Next::Fragments(record, total) => {
+                let target = buffer.get_mut(..total).ok_or(too_small(total))?;
+                let end = self.gather(record, target)?;
+                self.take(end);
+                Ok(total)
+            }
+        }
+    }
+
+    /// Finds the next whole message, taking the fragments of streams on the way: at most one capacity of them.
+    fn next_message(&mut self, room: usize) -> Result<Next, PopError> {
+        let begin = self.position;
+        loop {
+            if let Assembly::Whole(_) = self.assembly {
+                if let Assembly::Whole(bytes) = std::mem::replace(&mut self.assembly, Assembly::Idle) {
+                    return Ok(Next::Whole(bytes));
+                }
+            }
+            if self.position.wrapping_sub(begin) >= self.geometry.capacity() {
+                return Err(PopError::Empty);
+            }
+            let word = self.next_word();
+            let record = self.record(word)?;
+            if let Some(next) = self.sort(record, room)? {
+                return Ok(next);
+            }
+        }
+    }
+
+    fn next_word(&self) -> u64 {
+        // R1, acquire side: a header that is not 0 makes the payload behind it visible.
+        self.memory.words()[self.geometry.word(self.position)].load(Ordering::Acquire)
+    }
+
+    /// What a record means in the present state; `None` if it was taken and more is needed.
+    fn sort(&mut self, record: Record, room: usize) -> Result<Option<Next>, PopError> {
+        let Header { kind, flags, .. } = record.header;
+        let begins = matches!(kind, Kind::Data | Kind::First);
+        let streaming = matches!(self.assembly, Assembly::Part { .. });
+        if (begins && streaming) != flags.has(Flags::RESTART)
+            || (flags.has(Flags::ATOMIC) && kind == Kind::Data)
+        {
+            return Err(self.corrupt(Field::Flags, record.header.to_word()).into());
+        }
+        let next = match kind {
+            Kind::Data => Some(Next::Record(record)),
+            Kind::First => self.first(record, room)?,
+            Kind::Middle | Kind::Last | Kind::Cancel => {
+                self.continue_stream(record)?;
+                None
+            }
+            Kind::Padding => return Err(self.corrupt(Field::Padding, record.start).into()),
+        };
+        if next.is_some() {
+            self.assembly = Assembly::Idle;
+        }
+        Ok(next)
+    }
+
+    fn first(&mut self, record: Record, room: usize) -> Result<Option<Next>, PopError> {
+        let word = record.header.to_word();
+        if u64::from(record.header.len) != self.geometry.fragment() {
+            return Err(self.corrupt(Field::Fragment, word).into());
+        }
+        let mut total = [0; 8];
+        copy::load(self.payload_words(record.start), &mut total);
+        let total = u64::from_le_bytes(total);
+        let atomic = record.header.flags.has(Flags::ATOMIC);
+        let single = total <= self.geometry.max_payload();
+        let too_long = if atomic { !self.geometry.is_atomic(total) } else { total > self.max_message };
+        if single || too_long || (!atomic && self.geometry.is_atomic(total)) {
+            return Err(self.corrupt(Field::Total, total).into());
+        }
+        if atomic {
+            return Ok(Some(Next::Fragments(record, total as usize)));
+        }
+        if total > room as u64 {
+            return Err(PopError::TooSmall { needed: total });
+        }
+        let mut bytes = vec![0; (self.geometry.fragment() - HEADER) as usize];
+        copy::load(&self.payload_words(record.start)[1..], &mut bytes);
+        self.assembly = Assembly::Part { bytes, total: total as usize };
+        self.take(record.end);
+        Ok(None)
+    }
+
+    fn continue_stream(&mut self, record: Record) -> Result<(), Corrupt> {
+        let Header { len, kind, flags } = record.header;
+        let full = self.geometry.fragment() as usize;
+        let Assembly::Part { bytes, total } = &mut self.assembly else {
+            return Err(self.corrupt(Field::Fragment, record.header.to_word()));
+        };
+        let left = *total - bytes.len();
+        let expected = match kind {
+            Kind::Cancel => 0,
+            Kind::Last if left <= full => left,
+            Kind::Middle if left > full => full,
+            _ => return Err(self.corrupt(Field::Fragment, record.header.to_word())),
+        };
+        if len as usize != expected || flags != Flags::NONE {
+            return Err(self.corrupt(Field::Fragment, record.header.to_word()));
+        }
+        let mut bytes = std::mem::take(bytes);
+        let total = *total;
+        let before = bytes.len();
+        bytes.resize(before + expected, 0);
+        copy::load(self.payload_words(record.start), &mut bytes[before..]);
+        self.assembly = match kind {
+            Kind::Cancel => Assembly::Idle,
+            Kind::Last => Assembly::Whole(bytes),
+            _ => Assembly::Part { bytes, total },
+        };
+        self.take(record.end);
+        Ok(())
+    }
+
+    /// Copies out a message whose fragments were committed at once. The position moves only afterwards.
+    fn gather(&mut self, first: Record, target: &mut [u8]) -> Result<u64, Corrupt> {
+        let full = self.geometry.fragment() as usize;
+        let (head, mut rest) = target.split_at_mut(full - HEADER as usize);
+        copy::load(&self.payload_words(first.start)[1..], head);
+        let mut position = first.end;
+        while !rest.is_empty() {
+            let len = rest.len().min(full);
+            let kind = if rest.len() <= full { Kind::Last } else { Kind::Middle };
+            let room = self.geometry.room(position);
+            if footprint(len as u64) > room {
+                let padding = Header { len: (room - HEADER) as u32, kind: Kind::Padding, flags: Flags::NONE };
+                position = self.expect(position, padding)?;
+            }
+            let start = position;
+            position = self.expect(position, Header { len: len as u32, kind, flags: Flags::ATOMIC })?;
+            let (piece, after) = rest.split_at_mut(len);
+            copy::load(self.payload_words(start), piece);
+            rest = after;
+        }
+        Ok(position)
+    }
+
+    /// The end of the record at `position`, which must have exactly this header.
+    fn expect(&mut self, position: u64, header: Header) -> Result<u64, Corrupt> {
+        // R1: the first header's acquire made the whole batch visible.
+        let word = self.memory.words()[self.geometry.word(position)].load(Ordering::Relaxed);
+        if word != header.to_word() {
+            return Err(self.corrupt(Field::Fragment, word));
+        }
+        self.check_extent(position, u64::from(header.len))
+    }
+}
+
+enum Next {
+    /// A streamed message, assembled.
+    Whole(Vec<u8>),
+    /// A message in one record.
+    Record(Record),
+    /// A message of this length in fragments that were committed at once.
+    Fragments(Record, usize),
+}

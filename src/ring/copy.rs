@@ -1,0 +1,129 @@
+//! The two engines that touch bytes which another process may be writing or reading.
+//!
+//! Rust has no model for a foreign writer. What we rely on: every access here is either a relaxed atomic load
+//! or store of an aligned 64-bit word, or an instruction in inline assembly, which the compiler may not look
+//! into. Neither makes an assumption about the value, and the result is an owned copy that is only ever bytes.
+//!
+//! * *words*: a loop of relaxed atomics. Everywhere, alone under loom, Miri and ThreadSanitizer.
+//! * *string*: `rep movsb` on x86-64, for copies of at least [`STRING_FROM`] bytes.
+
+#![cfg_attr(not(loom), allow(unsafe_code))]
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// Copies of this many bytes and more use the string engine where there is one. Measured by the `copy` bench.
+pub const STRING_FROM: usize = 192;
+
+/// Stores `source` into the ring, from the first byte of `words` on. The bytes after it in its last word become 0.
+#[inline(always)]
+pub fn store(words: &[AtomicU64], source: &[u8]) {
+    assert!(source.len() <= words.len() * 8);
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+    if source.len() >= STRING_FROM {
+        return string_store(words, source);
+    }
+    let mut chunks = source.chunks_exact(8);
+    for (word, chunk) in words.iter().zip(&mut chunks) {
+        word.store(
+            u64::from_ne_bytes([
+                chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7],
+            ]),
+            Ordering::Relaxed,
+        );
+    }
+    let rest = chunks.remainder();
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        words[source.len() / 8].store(u64::from_ne_bytes(last), Ordering::Relaxed);
+    }
+}
+
+/// Loads bytes from the ring, from the first byte of `words` on, until `target` is full.
+#[inline(always)]
+pub fn load(words: &[AtomicU64], target: &mut [u8]) {
+    assert!(target.len() <= words.len() * 8);
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+    if target.len() >= STRING_FROM {
+        return string_load(words, target);
+    }
+    let whole = target.len() / 8;
+    let mut chunks = target.chunks_exact_mut(8);
+    for (word, chunk) in words.iter().zip(&mut chunks) {
+        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+    }
+    let rest = chunks.into_remainder();
+    if !rest.is_empty() {
+        let last = words[whole].load(Ordering::Relaxed).to_ne_bytes();
+        rest.copy_from_slice(&last[..rest.len()]);
+    }
+}
+
+/// Stores `source` from byte `at` on, keeping the other bytes of the words that it only partly covers.
+pub fn store_at(words: &[AtomicU64], at: usize, source: &[u8]) {
+    let (mut word, shift) = (at / 8, at % 8);
+    let mut source = source;
+    if shift != 0 {
+        let (head, rest) = source.split_at(source.len().min(8 - shift));
+        patch(&words[word], shift, head);
+        (word, source) = (word + 1, rest);
+    }
+    let (whole, rest) = source.split_at(source.len() & !7);
+    if !whole.is_empty() {
+        store(&words[word..], whole);
+    }
+    if !rest.is_empty() {
+        patch(&words[word + whole.len() / 8], 0, rest);
+    }
+}
+
+fn patch(word: &AtomicU64, at: usize, bytes: &[u8]) {
+    let mut value = word.load(Ordering::Relaxed).to_ne_bytes();
+    value[at..at + bytes.len()].copy_from_slice(bytes);
+    word.store(u64::from_ne_bytes(value), Ordering::Relaxed);
+}
+
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+#[inline(always)]
+fn string_store(words: &[AtomicU64], source: &[u8]) {
+    // SAFETY: `store` asserted that `words` covers `source.len()` bytes, and an AtomicU64 may be written through
+    // a shared reference. The assembly is opaque, so nothing is assumed of a concurrent reader.
+    unsafe { rep_movsb(source.as_ptr(), words.as_ptr().cast_mut().cast(), source.len()) }
+}
+
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+#[inline(always)]
+fn string_load(words: &[AtomicU64], target: &mut [u8]) {
+    // SAFETY: `load` asserted that `words` covers `target.len()` bytes; `target` is ours alone. The assembly is
+    // opaque, so nothing is assumed of a concurrent writer.
+    unsafe { rep_movsb(words.as_ptr().cast(), target.as_mut_ptr(), target.len()) }
+}
+
+/// # Safety
+/// `len` bytes must be readable at `from` and writable at `to`, and must not overlap.
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+#[inline(always)]
+unsafe fn rep_movsb(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller vouches for both ranges; the direction flag is clear by the calling convention.
+    unsafe {
+        std::arch::asm!(
+            "rep movsb",
+            inout("rcx") len => _, inout("rdi") to => _, inout("rsi") from => _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Tells the processor that the lines of `words` will be read by another core next. A hint: a no-op where the
+/// processor does not know it.
+#[inline(always)]
+pub fn demote(words: &[AtomicU64]) {
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    for line in words.chunks(8) {
+        // SAFETY: `cldemote` changes no memory and no flag; processors without it execute a no-op.
+        unsafe {
+            std::arch::asm!("cldemote [{}]", in(reg) line.as_ptr(), options(nostack, preserves_flags, readonly));
+        }
+    }
+    let _ = words;
+}
