@@ -1,0 +1,112 @@
+//! In which process was this made?
+//!
+//! A forked child inherits copies of its parent's objects, but neither their mappings nor the right to speak for
+//! the parent. It must find that out at every operation, hence for one load: a private page is advised
+//! `MADV_WIPEONFORK`, so the kernel itself empties it in every child.
+//!
+//! The page holds the process's *generation*. A child that makes objects of its own writes the next number,
+//! drawn from a counter that it inherited; so along any line of descent no two processes have the same
+//! generation, and an object compares the page with the number it was born under:
+//!
+//! | process | counter | page | what it inherited, born under 1 | its own |
+//! |---|---|---|---|---|
+//! | parent | 1 | 1 | – | 1 = 1: here |
+//! | child, before it uses the library | 1 | 0 | 1 ≠ 0: forked | – |
+//! | child, afterwards | 2 | 2 | 1 ≠ 2: forked | 2 = 2: here |
+//!
+//! Nothing here locks, because a child may inherit any lock in a locked state. `exec` starts from nothing, and
+//! the short life of a `vfork` child between the two (it shares its parent's memory) looks like the parent's.
+
+#![allow(unsafe_code)]
+
+use super::Result;
+use crate::sync::{AtomicU64, Ordering};
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+/// The page's length. Any will do: the kernel rounds up to a page.
+const LEN: usize = size_of::<AtomicU64>();
+
+/// The address of the page, 0 before the first use.
+static PAGE: AtomicU64 = AtomicU64::new(0);
+
+/// The last generation that this process or an ancestor drew. It is raised before the page is written, so at
+/// any instant at which a fork may happen it is at least what the page holds.
+static DRAWN: AtomicU64 = AtomicU64::new(0);
+
+/// The process that something was made in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    page: &'static AtomicU64,
+    generation: u64,
+}
+
+impl Origin {
+    /// This process.
+    ///
+    /// # Errors
+    /// `ENOMEM`, or `EINVAL` on kernels before Linux 4.14; only at the first use in a program.
+    pub(crate) fn here() -> Result<Self> {
+        let page = page()?;
+        let mut generation = page.load(Ordering::Relaxed);
+        if generation == 0 {
+            let drawn = DRAWN.fetch_add(1, Ordering::Relaxed) + 1;
+            // Of two threads at their first use one wins; the other's number is never used.
+            generation = match page.compare_exchange(0, drawn, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => drawn,
+                Err(theirs) => theirs,
+            };
+        }
+        Ok(Self { page, generation })
+    }
+
+    /// Whether the caller runs in a forked child of that process: then nothing may be touched.
+    #[inline(always)]
+    pub(crate) fn forked(self) -> bool {
+        self.page.load(Ordering::Relaxed) != self.generation
+    }
+}
+
+fn page() -> Result<&'static AtomicU64> {
+    let known = PAGE.load(Ordering::Acquire);
+    let address = if known == 0 { publish(map()?) } else { known };
+    // SAFETY: the address is that of a mapping of at least 8 bytes, page-aligned, readable and writable, which
+    // is never unmapped and which every fork inherits (emptied, which leaves a valid word: 0). It is only ever
+    // used as this atomic.
+    Ok(unsafe { &*std::ptr::with_exposed_provenance(address as usize) })
+}
+
+/// Makes `mine` the page, unless another thread was faster.
+fn publish(mine: *mut std::ffi::c_void) -> u64 {
+    let address = mine.expose_provenance() as u64;
+    match PAGE.compare_exchange(0, address, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => address,
+        Err(theirs) => {
+            unmap(mine);
+            theirs
+        }
+    }
+}
+
+fn map() -> Result<*mut std::ffi::c_void> {
+    // SAFETY: a new private mapping at an address of the kernel's choice touches nothing that exists.
+    let page = unsafe {
+        rustix::mm::mmap_anonymous(
+            std::ptr::null_mut(),
+            LEN,
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::PRIVATE,
+        )
+    }?;
+    // SAFETY: the range is the mapping just made, and nothing refers to it; the advice changes only what a
+    // future child finds.
+    let advised = unsafe { rustix::mm::madvise(page, LEN, Advice::LinuxWipeOnFork) };
+    advised.inspect_err(|_| unmap(page))?;
+    Ok(page)
+}
+
+/// Gives back a page that was never published.
+fn unmap(page: *mut std::ffi::c_void) {
+    // SAFETY: the page came from `map`, whose caller is the only one to know it. A failure leaves it mapped,
+    // which harms nobody.
+    let _ = unsafe { rustix::mm::munmap(page, LEN) };
+}

@@ -1,0 +1,45 @@
+//! What this process is, and its own children where there is no pidfd.
+
+use super::Result;
+use super::pidfd::{Exit, Pid, Signal, reap_one};
+use rustix::process::{Resource, WaitId, getrlimit};
+
+/// How many processors the calling thread may run on, at least 1.
+pub(crate) fn cpus() -> usize {
+    match rustix::thread::sched_getaffinity(None) {
+        Ok(set) => (set.count() as usize).max(1),
+        // More processors than the set has bits, or a filter.
+        Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+/// This process.
+pub(crate) fn id() -> Pid {
+    rustix::process::getpid()
+}
+
+/// The parent; `None` if it lives outside this pid namespace.
+pub(crate) fn parent() -> Option<Pid> {
+    rustix::process::getppid()
+}
+
+/// The signal that this process gets when the *thread* that started it ends. Ask for [`parent`] again
+/// afterwards: it may have gone before.
+pub(crate) fn set_parent_death_signal(signal: Option<Signal>) -> Result<()> {
+    rustix::process::set_parent_process_death_signal(signal)
+}
+
+/// How many descriptors this process may have open; `None`: as many as the system can.
+pub(crate) fn open_max() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
+/// [`super::pidfd::reap`] where pidfds are denied: until a child is reaped its pid is nobody else's.
+pub(crate) fn reap(child: Pid) -> Result<Option<Exit>> {
+    reap_one(WaitId::Pid(child))
+}
+
+/// [`super::pidfd::signal`] where pidfds are denied. Only for a child that was not reaped.
+pub(crate) fn signal(child: Pid, signal: Signal) -> Result<()> {
+    rustix::process::kill_process(child, signal)
+}
