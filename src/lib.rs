@@ -1,7 +1,8 @@
 //! **Ringway** is the message path between a master process and its workers.
 
+#![allow(rustdoc::private_intra_doc_links, reason = "constants are named where a public page explains them")]
+
 pub mod ring;
-#[allow(dead_code, reason = "the rings that use it come next")]
 pub(crate) mod sync;
 
 #[cfg(not(loom))]

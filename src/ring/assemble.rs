@@ -18,13 +18,13 @@ impl<M: Memory> Consumer<M> {
             Next::Record(record) => {
                 let mut bytes = vec![0; record.header.len as usize];
                 copy::load(self.payload_words(record.start), &mut bytes);
-                self.take(record.end);
+                self.take_message(record.end);
                 Ok(bytes)
             }
             Next::Fragments(record, total) => {
                 let mut bytes = vec![0; total];
                 let end = self.gather(record, &mut bytes)?;
-                self.take(end);
+                self.take_message(end);
                 Ok(bytes)
             }
         }
@@ -50,13 +50,13 @@ impl<M: Memory> Consumer<M> {
                 let len = record.header.len as usize;
                 let target = buffer.get_mut(..len).ok_or(too_small(len))?;
                 copy::load(self.payload_words(record.start), target);
-                self.take(record.end);
+                self.take_message(record.end);
                 Ok(len)
             }
             Next::Fragments(record, total) => {
                 let target = buffer.get_mut(..total).ok_or(too_small(total))?;
                 let end = self.gather(record, target)?;
-                self.take(end);
+                self.take_message(end);
                 Ok(total)
             }
         }
@@ -97,19 +97,22 @@ impl<M: Memory> Consumer<M> {
         {
             return Err(self.corrupt(Field::Flags, record.header.to_word()).into());
         }
-        let next = match kind {
-            Kind::Data => Some(Next::Record(record)),
-            Kind::First => self.first(record, room)?,
+        match kind {
+            Kind::Data => Ok(Some(Next::Record(record))),
+            Kind::First => self.first(record, room),
             Kind::Middle | Kind::Last | Kind::Cancel => {
                 self.continue_stream(record)?;
-                None
+                Ok(None)
             }
-            Kind::Padding => return Err(self.corrupt(Field::Padding, record.start).into()),
-        };
-        if next.is_some() {
-            self.assembly = Assembly::Idle;
+            Kind::Padding => Err(self.corrupt(Field::Padding, record.start).into()),
         }
-        Ok(next)
+    }
+
+    /// Everything before `end` was handed out. What there was of a stream that this message gave up is forgotten
+    /// only now: until here the same record may be looked at again.
+    fn take_message(&mut self, end: u64) {
+        self.assembly = Assembly::Idle;
+        self.take(end);
     }
 
     fn first(&mut self, record: Record, room: usize) -> Result<Option<Next>, PopError> {
@@ -181,10 +184,10 @@ impl<M: Memory> Consumer<M> {
             let room = self.geometry.room(position);
             if footprint(len as u64) > room {
                 let padding = Header { len: (room - HEADER) as u32, kind: Kind::Padding, flags: Flags::NONE };
-                position = self.expect(position, padding)?;
+                position = self.exactly(position, padding)?;
             }
             let start = position;
-            position = self.expect(position, Header { len: len as u32, kind, flags: Flags::ATOMIC })?;
+            position = self.exactly(position, Header { len: len as u32, kind, flags: Flags::ATOMIC })?;
             let (piece, after) = rest.split_at_mut(len);
             copy::load(self.payload_words(start), piece);
             rest = after;
@@ -193,7 +196,7 @@ impl<M: Memory> Consumer<M> {
     }
 
     /// The end of the record at `position`, which must have exactly this header.
-    fn expect(&mut self, position: u64, header: Header) -> Result<u64, Corrupt> {
+    fn exactly(&mut self, position: u64, header: Header) -> Result<u64, Corrupt> {
         // R1: the first header's acquire made the whole batch visible.
         let word = self.memory.words()[self.geometry.word(position)].load(Ordering::Relaxed);
         if word != header.to_word() {

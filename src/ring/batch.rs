@@ -5,6 +5,7 @@ use super::error::PushError;
 use super::memory::Memory;
 use super::producer::{Place, Producer};
 use super::record::{Flags, HEADER, Header, Kind, footprint};
+use super::salvage::Marks;
 use crate::sync::Ordering;
 
 /// Records that the consumer sees all at once, or not at all. Dropped without [`Batch::commit`], it leaves no trace.
@@ -20,12 +21,15 @@ pub struct Batch<'a, M: Memory> {
     end: u64,
     /// Bytes taken so far, padding not counted.
     bytes: u64,
+    /// What the producer's marks will be.
+    marks: Marks,
 }
 
 impl<'a, M: Memory> Batch<'a, M> {
     pub(super) fn new(producer: &'a mut Producer<M>) -> Self {
         let position = producer.position();
-        Self { producer, first: None, last: position, end: position, bytes: 0 }
+        let marks = producer.marks();
+        Self { producer, first: None, last: position, end: position, bytes: 0, marks }
     }
 
     /// Adds one record.
@@ -72,10 +76,10 @@ impl<'a, M: Memory> Batch<'a, M> {
 
     /// Adds `message` as fragments; on an error the batch is as it was before.
     pub(super) fn push_fragments(&mut self, message: &[u8]) -> Result<(), PushError> {
-        let before = (self.first, self.last, self.end, self.bytes);
+        let before = (self.first, self.last, self.end, self.bytes, self.marks);
         let pushed = self.try_fragments(message);
         if pushed.is_err() {
-            (self.first, self.last, self.end, self.bytes) = before;
+            (self.first, self.last, self.end, self.bytes, self.marks) = before;
         }
         pushed
     }
@@ -101,6 +105,7 @@ impl<'a, M: Memory> Batch<'a, M> {
             return Err(PushError::BatchFull);
         }
         let place = self.producer.reserve(self.end, need)?;
+        self.producer.will_write(place.end);
         let words = self.producer.payload_words(place.start, u64::from(header.len));
         match prefix {
             Some(prefix) => {
@@ -113,6 +118,7 @@ impl<'a, M: Memory> Batch<'a, M> {
         self.last = place.start;
         self.end = place.end;
         self.bytes += need;
+        self.marks.pass(place.end);
         Ok(())
     }
 
@@ -140,6 +146,7 @@ impl<'a, M: Memory> Batch<'a, M> {
         words[geometry.word(self.end)].store(0, Ordering::Relaxed);
         // R1, release side: all of the batch, before the header that the consumer waits for.
         words[geometry.word(self.producer.position())].store(first.to_word(), Ordering::Release);
+        self.producer.set_marks(self.marks);
         self.producer.committed(self.last, self.end);
     }
 }

@@ -75,7 +75,7 @@ impl<'a, M: Memory> Claim<'a, M> {
     /// [`ClaimFull`] if they reach beyond what was put; nothing is changed then.
     pub fn write_at(&mut self, at: usize, bytes: &[u8]) -> Result<(), ClaimFull> {
         let room = self.put.saturating_sub(at);
-        if bytes.len() > room {
+        if at > self.put || bytes.len() > room {
             return Err(ClaimFull { room });
         }
         copy::store_at(self.words(), at, bytes);

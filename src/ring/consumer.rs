@@ -140,14 +140,14 @@ impl<M: Memory> Consumer<M> {
         if record.header.kind != Kind::Padding {
             return Ok(record);
         }
-        // Padding ends at the wrap, so what follows stands at offset 0 and cannot be padding again.
-        self.position = record.end;
-        let word = self.header_word(self.position);
+        // Padding ends at the wrap, so what follows stands at offset 0 and cannot be padding again. The position
+        // stays before it until the record is taken: what is published must never pass the cursor.
+        let word = self.header_word(record.end);
         if word == 0 {
             // Padding and the record after it are committed together.
             return Err(self.corrupt(Field::Padding, record.end).into());
         }
-        Ok(self.check(self.position, word)?)
+        Ok(self.check(record.end, word)?)
     }
 
     /// Checks one header word.
@@ -183,7 +183,7 @@ impl<M: Memory> Consumer<M> {
     #[inline(always)]
     pub(super) fn take(&mut self, end: u64) {
         self.position = end;
-        // R3, release side: the cursor moves before the head can pass it, so head ≤ cursor at every instant.
+        // R3: the cursor moves before the head can pass it, so head ≤ cursor at every instant.
         self.memory.cursor().cursor.store(end, Ordering::Relaxed);
         if end.wrapping_sub(self.published) >= self.geometry.lazy_step() {
             self.publish();
@@ -199,6 +199,7 @@ impl<M: Memory> Consumer<M> {
         }
         self.published = self.position;
         // R2, release side: what was copied out, before the word that lets the producer overwrite it.
+        // R3, release side: the cursor, before the head that passes it.
         self.memory.head().head.store(self.position, Ordering::Release);
         // R4, light side: the release, then the look at the wait word.
         self.fences.light();
@@ -220,7 +221,7 @@ impl<M: Memory> Consumer<M> {
         }
         if self.published != self.position {
             self.published = self.position;
-            // R2, release side: as in `publish`.
+            // R2 and R3, release side: as in `publish`.
             self.memory.head().head.store(self.position, Ordering::Release);
         }
         // R5: whoever takes the armed value owes the wake-up.

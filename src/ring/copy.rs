@@ -5,13 +5,14 @@
 //! into. Neither makes an assumption about the value, and the result is an owned copy that is only ever bytes.
 //!
 //! * *words*: a loop of relaxed atomics. Everywhere, alone under loom, Miri and ThreadSanitizer.
-//! * *string*: `rep movsb` on x86-64, for copies of at least [`STRING_FROM`] bytes.
+//! * *string*: `rep movsb` on x86-64, for copies of at least `STRING_FROM` bytes.
 
 #![cfg_attr(not(loom), allow(unsafe_code))]
 
 use crate::sync::{AtomicU64, Ordering};
 
 /// Copies of this many bytes and more use the string engine where there is one. Measured by the `copy` bench.
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
 pub const STRING_FROM: usize = 192;
 
 /// Stores `source` into the ring, from the first byte of `words` on. The bytes after it in its last word become 0.

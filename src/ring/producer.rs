@@ -7,7 +7,7 @@ use super::error::{Corrupt, Field, PushError};
 use super::lines::{AWAKE, CLOSED};
 use super::memory::Memory;
 use super::record::{Flags, Geometry, HEADER, Header, Kind, footprint};
-use super::salvage::{Marks, Undelivered};
+use super::salvage::{Marks, Span, Undelivered};
 use crate::sync::{Fences, Ordering};
 
 /// How many bytes the first lap makes ready at a time.
@@ -26,6 +26,8 @@ pub struct Producer<M> {
     position: u64,
     /// The consumer's released position as last believed: it can be stale, never too far.
     head: u64,
+    /// How far anything was written, committed or not: what lies one capacity before it is gone.
+    written: u64,
     /// Where the last record began, for [`Producer::demote`].
     last: u64,
     /// First lap only: the position up to which memory is ready.
@@ -33,8 +35,7 @@ pub struct Producer<M> {
     /// What the last refused reservation needs the consumer to have released.
     want: u64,
     marks: Marks,
-    /// A streamed message has begun and is not finished.
-    streaming: bool,
+    streaming: Streaming,
     state: State,
 }
 
@@ -43,6 +44,17 @@ enum State {
     Open,
     Closed,
     Corrupt(Corrupt),
+}
+
+/// What the consumer knows of a streamed message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Streaming {
+    /// Nothing, or all of it.
+    No,
+    /// Its beginning.
+    Open,
+    /// Its beginning, but not yet that the rest will never come: the next record says so.
+    GivenUp,
 }
 
 /// A stretch of the ring that may be written: `[start, end)` for the record, `[end, end + 8)` for the next header.
@@ -68,9 +80,22 @@ impl<M: Memory> Producer<M> {
             return None;
         }
         let marks = Marks::new(geometry, position);
-        let (head, last, ready, want) = (position, position, position, position);
-        let (streaming, state) = (false, State::Open);
-        Some(Self { memory, geometry, fences, position, head, last, ready, want, marks, streaming, state })
+        let (head, written, last, ready, want) = (position, position, position, position, position);
+        let (streaming, state) = (Streaming::No, State::Open);
+        Some(Self {
+            memory,
+            geometry,
+            fences,
+            position,
+            head,
+            written,
+            last,
+            ready,
+            want,
+            marks,
+            streaming,
+            state,
+        })
     }
 
     /// The numbers that follow from the capacity.
@@ -114,7 +139,20 @@ impl<M: Memory> Producer<M> {
             return Err(PushError::TooLong { len, max: self.geometry.max_payload() });
         }
         let place = self.reserve(self.position, footprint(len))?;
+        self.will_write(place.end);
         Ok(Claim::new(self, place, max))
+    }
+
+    /// Whether a record of `len` bytes could be pushed now.
+    ///
+    /// # Errors
+    /// What [`Producer::push`] would say.
+    pub fn probe(&mut self, len: usize) -> Result<(), PushError> {
+        let (len, max) = (len as u64, self.geometry.max_payload());
+        if len > max {
+            return Err(PushError::TooLong { len, max });
+        }
+        self.reserve(self.position, footprint(len)).map(drop)
     }
 
     /// Begins a batch: records that become visible together.
@@ -154,16 +192,21 @@ impl<M: Memory> Producer<M> {
 
     #[inline(always)]
     pub(super) fn restart_flag(&self) -> Flags {
-        if self.streaming { Flags::RESTART } else { Flags::NONE }
+        if self.is_streaming() { Flags::RESTART } else { Flags::NONE }
     }
 
-    pub(super) fn set_streaming(&mut self, streaming: bool) {
+    pub(super) fn streaming(&self) -> Streaming {
+        self.streaming
+    }
+
+    pub(super) fn set_streaming(&mut self, streaming: Streaming) {
         self.streaming = streaming;
     }
 
-    /// Whether a streamed message has begun and was not finished.
+    /// Whether the consumer holds the beginning of a streamed message that was neither finished nor cancelled.
+    #[inline(always)]
     pub fn is_streaming(&self) -> bool {
-        self.streaming
+        self.streaming != Streaming::No
     }
 
     #[inline(always)]
@@ -191,6 +234,22 @@ impl<M: Memory> Producer<M> {
         Ok(Place { from, start, end })
     }
 
+    pub(super) fn marks(&self) -> Marks {
+        self.marks
+    }
+
+    pub(super) fn set_marks(&mut self, marks: Marks) {
+        self.marks = marks;
+    }
+
+    /// What lies before `end` may be written without ever being committed.
+    #[inline(always)]
+    pub(super) fn will_write(&mut self, end: u64) {
+        if end.wrapping_sub(self.written) as i64 > 0 {
+            self.written = end;
+        }
+    }
+
     /// Looks at the consumer's head again.
     #[cold]
     fn refresh(&mut self, end: u64) -> Result<(), PushError> {
@@ -211,6 +270,9 @@ impl<M: Memory> Producer<M> {
     }
 
     fn load_head(&mut self) -> Result<(), Corrupt> {
+        if let State::Corrupt(corrupt) = self.state {
+            return Err(corrupt);
+        }
         // R2, acquire side: what the consumer copied out before it released is ours to overwrite only after this.
         let head = self.memory.head().head.load(Ordering::Acquire);
         let behind = self.position.wrapping_sub(head);
@@ -264,7 +326,7 @@ impl<M: Memory> Producer<M> {
     /// Moves P, and wakes the consumer if it sleeps.
     #[inline(always)]
     pub(super) fn committed(&mut self, last: u64, end: u64) {
-        self.streaming = false;
+        self.streaming = Streaming::No;
         self.last = last;
         self.position = end;
         self.marks.pass(end);
@@ -292,9 +354,6 @@ impl<M: Memory> Producer<M> {
     /// # Errors
     /// [`Corrupt`] if the consumer's head is not one that a correct consumer writes.
     pub fn has_space(&mut self) -> Result<bool, Corrupt> {
-        if let State::Corrupt(corrupt) = self.state {
-            return Err(corrupt);
-        }
         self.load_head()?;
         Ok(self.head.wrapping_sub(self.want) as i64 >= 0)
     }
@@ -358,9 +417,15 @@ impl<M: Memory> Producer<M> {
     ///
     /// # Errors
     /// [`Corrupt`] if the cursor that the consumer left is not one that a correct consumer writes.
-    pub fn salvage(self) -> Result<Undelivered<M>, Corrupt> {
+    pub fn salvage(&mut self) -> Result<Undelivered<M>, Corrupt>
+    where
+        M: Clone,
+    {
+        self.close();
         // R3, acquire side: the consumer's last word on what it handed out.
         let cursor = self.memory.cursor().cursor.load(Ordering::Acquire);
-        Undelivered::new(self.memory, self.geometry, self.marks, self.head, cursor, self.position)
+        self.will_write(self.position);
+        let span = Span { head: self.head, cursor, end: self.position, written: self.written };
+        Undelivered::new(self.memory.clone(), self.geometry, self.marks, span)
     }
 }

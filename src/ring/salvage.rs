@@ -7,7 +7,7 @@
 use super::copy;
 use super::error::{Corrupt, Field};
 use super::memory::Memory;
-use super::record::{Flags, Geometry, HEADER, Header, Kind, footprint};
+use super::record::{Geometry, HEADER, Header, Kind, footprint};
 use crate::sync::Ordering;
 
 /// Record starts that the producer keeps privately: the first that lies in each eighth of the ring.
@@ -66,10 +66,23 @@ impl Marks {
     }
 }
 
+/// What is known of a ring whose consumer is dead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// The consumer's released position, as last believed.
+    pub head: u64,
+    /// Where the consumer says it stood.
+    pub cursor: u64,
+    /// P: where the last record ends.
+    pub end: u64,
+    /// How far anything was written, committed or not.
+    pub written: u64,
+}
+
 /// The messages that a dead consumer had not taken, in the order in which they were sent.
 ///
-/// It owns the memory of the dead link; a message is copied when it is asked for. A message that was still being
-/// streamed is left out: [`Undelivered::streamed`] tells how much of it there was.
+/// It owns the memory of the dead link; a message is copied when it is asked for. A streamed message is handed back
+/// if all of it stands in the ring. Otherwise it is left out: [`Undelivered::streamed`] tells how much of it there was.
 #[derive(Debug)]
 pub struct Undelivered<M> {
     memory: M,
@@ -80,22 +93,16 @@ pub struct Undelivered<M> {
 }
 
 impl<M: Memory> Undelivered<M> {
-    pub(super) fn new(
-        memory: M,
-        geometry: Geometry,
-        marks: Marks,
-        head: u64,
-        cursor: u64,
-        end: u64,
-    ) -> Result<Self, Corrupt> {
+    pub(super) fn new(memory: M, geometry: Geometry, marks: Marks, span: Span) -> Result<Self, Corrupt> {
+        let Span { head, cursor, end, written } = span;
         let corrupt = Corrupt { field: Field::Cursor, value: cursor };
         let left = end.wrapping_sub(cursor);
         if cursor % HEADER != 0 || left > end.wrapping_sub(head) {
             return Err(corrupt);
         }
         let mut walk = Self { memory, geometry, position: cursor, end, streamed: 0 };
-        let oldest = end.wrapping_add(HEADER).wrapping_sub(geometry.capacity());
-        let oldest = if end.wrapping_sub(marks.born) < geometry.capacity() { marks.born } else { oldest };
+        let oldest = written.wrapping_add(HEADER).wrapping_sub(geometry.capacity());
+        let oldest = if written.wrapping_sub(marks.born) < geometry.capacity() { marks.born } else { oldest };
         if let Some(start) = marks.latest_before(cursor, oldest) {
             walk.position = start;
             while walk.position != cursor {
@@ -128,13 +135,22 @@ impl<M: Memory> Undelivered<M> {
         fits.then_some((header, next))
     }
 
-    fn payload(&self, header: Header) -> Vec<u8> {
-        let mut bytes = vec![0; header.len as usize];
-        copy::load(&self.memory.words()[self.geometry.word(self.position) + 1..], &mut bytes);
-        bytes
+    /// Takes the record at the position.
+    fn take(&mut self) -> Option<(Header, Vec<u8>)> {
+        let (header, next) = self.step()?;
+        let mut payload = vec![0; header.len as usize];
+        copy::load(&self.memory.words()[self.geometry.word(self.position) + 1..], &mut payload);
+        self.position = next;
+        Some((header, payload))
     }
 
-    /// How many bytes of a message that was still being streamed are in the ring. Such a message is not handed back.
+    /// Counts what there is of a message that cannot be handed back.
+    fn give_up(&mut self, parts: Option<Vec<u8>>) {
+        self.streamed += parts.map_or(0, |parts| parts.len() as u64);
+    }
+
+    /// How many bytes were met that belong to messages of which the rest is missing: the consumer had taken the
+    /// beginning, or the end was never committed.
     #[must_use]
     pub fn streamed(&self) -> u64 {
         self.streamed
@@ -153,34 +169,23 @@ impl<M: Memory> Iterator for Undelivered<M> {
     fn next(&mut self) -> Option<Vec<u8>> {
         let mut parts: Option<Vec<u8>> = None;
         while self.position != self.end {
-            let (header, next) = self.step()?;
-            let message = match header.kind {
-                Kind::Data => Some(self.payload(header)),
-                Kind::First if header.flags.has(Flags::ATOMIC) => {
-                    parts = Some(self.payload(header).split_off(HEADER as usize));
-                    None
-                }
-                Kind::Middle | Kind::Last => match &mut parts {
-                    Some(parts) => {
-                        parts.extend_from_slice(&self.payload(header));
-                        (header.kind == Kind::Last).then(|| std::mem::take(parts))
-                    }
-                    None => {
-                        self.streamed += u64::from(header.len);
-                        None
-                    }
-                },
-                Kind::First => {
-                    self.streamed += u64::from(header.len) - HEADER;
-                    None
-                }
-                Kind::Padding | Kind::Cancel => None,
-            };
-            self.position = next;
-            if message.is_some() {
-                return message;
+            let (Header { kind, .. }, payload) = self.take()?;
+            if matches!(kind, Kind::Data | Kind::First | Kind::Cancel) {
+                self.give_up(parts.take());
+            }
+            match (kind, &mut parts) {
+                (Kind::Data, _) => return Some(payload),
+                // Shorter than a length, it is no record of ours but a payload, and the cursor was a lie.
+                (Kind::First, _) => parts = payload.get(HEADER as usize..).map(<[u8]>::to_vec),
+                (Kind::Middle | Kind::Last, Some(parts)) => parts.extend_from_slice(&payload),
+                (Kind::Middle | Kind::Last, None) => self.give_up(Some(payload)),
+                (Kind::Padding | Kind::Cancel, _) => {}
+            }
+            if kind == Kind::Last && parts.is_some() {
+                return parts;
             }
         }
+        self.give_up(parts);
         None
     }
 }

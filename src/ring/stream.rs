@@ -3,16 +3,20 @@
 use super::copy;
 use super::error::PushError;
 use super::memory::Memory;
-use super::producer::Producer;
+use super::producer::{Producer, Streaming};
 use super::record::{Flags, Header, Kind, footprint};
 
 /// How far the sending of one message has come.
 ///
-/// A stream that another message interrupted begins anew.
+/// A stream that another message interrupted begins anew, and so does one that is given a message of another
+/// length.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stream {
     begun: bool,
     sent: usize,
+    total: usize,
+    /// Where its next fragment belongs: the producer stands elsewhere once anything else was committed.
+    next: u64,
 }
 
 impl Stream {
@@ -43,14 +47,23 @@ impl<M: Memory> Producer<M> {
         if geometry.is_atomic(message.len() as u64) {
             return self.push_message(message);
         }
-        if !self.is_streaming() {
-            *stream = Stream::new();
+        if !self.goes_on(stream, message) {
+            *stream = Stream { total: message.len(), ..Stream::new() };
         }
         while !stream.begun || stream.sent < message.len() {
             stream.sent += self.push_fragment(*stream, message)?;
             stream.begun = true;
+            stream.next = self.position();
         }
         Ok(())
+    }
+
+    /// Whether the consumer can take the next fragment of `message` for what it is.
+    fn goes_on(&self, stream: &Stream, message: &[u8]) -> bool {
+        self.streaming() == Streaming::Open
+            && stream.begun
+            && stream.next == self.position()
+            && stream.total == message.len()
     }
 
     fn push_fragment(&mut self, stream: Stream, message: &[u8]) -> Result<usize, PushError> {
@@ -63,7 +76,7 @@ impl<M: Memory> Producer<M> {
             copy::store(&words[..1], &(message.len() as u64).to_le_bytes());
             copy::store(&words[1..], piece);
             self.commit(place, Header { len: full as u32, kind: Kind::First, flags: self.restart_flag() });
-            self.set_streaming(true);
+            self.set_streaming(Streaming::Open);
             return Ok(piece.len());
         }
         let piece = &rest[..rest.len().min(full)];
@@ -72,7 +85,7 @@ impl<M: Memory> Producer<M> {
         copy::store(self.payload_words(place.start, piece.len() as u64), piece);
         let kind = if last { Kind::Last } else { Kind::Middle };
         self.commit(place, Header { len: piece.len() as u32, kind, flags: Flags::NONE });
-        self.set_streaming(!last);
+        self.set_streaming(if last { Streaming::No } else { Streaming::Open });
         Ok(piece.len())
     }
 
@@ -81,8 +94,9 @@ impl<M: Memory> Producer<M> {
     /// If there is no room for saying so now, the next record says it.
     pub fn cancel_stream(&mut self) {
         if self.is_streaming() {
-            if let Ok(place) = self.reserve(self.position(), footprint(0)) {
-                self.commit(place, Header { len: 0, kind: Kind::Cancel, flags: Flags::NONE });
+            match self.reserve(self.position(), footprint(0)) {
+                Ok(place) => self.commit(place, Header { len: 0, kind: Kind::Cancel, flags: Flags::NONE }),
+                Err(_) => self.set_streaming(Streaming::GivenUp),
             }
         }
     }

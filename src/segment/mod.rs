@@ -1,1 +1,68 @@
-//! (chapter to be written)
+//! Shared memory between two processes of which neither trusts the other.
+//!
+//! Each end of a link makes one *segment*: a sealed memfd that it alone can write, and that the other end maps
+//! for reading. In it lie the data of the direction in which this end produces, and the lines of which this end
+//! is the writer. A third memory, the *wait page*, holds the words by which the ends wake each other, and is the
+//! only one that both write. [`layout`] is the picture.
+//!
+//! ```text
+//!          end A                                     end B
+//!   OwnedSegment ──── rw ──▶ memfd a ◀── ro ──── PeerSegment
+//!    PeerSegment ──── ro ──▶ memfd b ◀── rw ──── OwnedSegment
+//!       WaitPage ──── rw ──▶ memfd w ◀── rw ──── WaitPage
+//! ```
+//!
+//! # How a segment is made and taken
+//! The maker maps it first and seals it then: a mapping made before `F_SEAL_FUTURE_WRITE` stays writable, and
+//! nobody ever makes another. `F_SEAL_SEAL` comes last. The taker asks for the seals and for the exact size
+//! *before* it maps anything; since the seals cannot be taken off, both answers stay true. So
+//! - no access of the taker can raise `SIGBUS`: the memory cannot shrink or lose a page,
+//! - no access of the maker can: its pages are populated before they are written,
+//! - whatever the peer does to its own mapping (remap, protect, open again, punch holes) is refused by the
+//!   kernel or seen by nobody. A hole can be punched into the wait page; it reads as words of 0, which is what
+//!   its peer could have stored.
+//!
+//! Descriptors are closed once mapped, so a link holds none for its memory. A forked child has none of these
+//! mappings: [`crate::sys::map`].
+//!
+//! # What Rust does not model, and what is relied on instead
+//! Rust's memory model knows threads of one program. It has no notion of a foreign process that writes the same
+//! memory, still less of one that breaks every rule on purpose. This is what stands in for it:
+//! - Mapped bytes are only ever reached as `&AtomicU64`, `&AtomicU32` and `repr(C)` structs of them. These are
+//!   valid for any bytes and may change under a shared reference; a foreign store is treated as what it is to
+//!   the machine, an atomic store by another core. No `&[u8]`, `&mut` or non-atomic type over mapped bytes
+//!   exists anywhere (the ring's copy engines work on `&[AtomicU64]` or in assembly).
+//! - A value that was loaded is data, not a promise: nothing about it is assumed until it was checked, in the
+//!   local variable that it was loaded into.
+//! - Of memory that is mapped read-only Rust promises that *relaxed* loads of at most 8 bytes work on 64-bit
+//!   targets, which is why 32-bit ones are refused. An acquire load of it is beyond that promise, but compiles
+//!   to the same plain load on x86-64 (`mov`) and to a load without a store on AArch64 (`ldar`) and RISC-V
+//!   (`ld` and a fence). Nothing but loads is ever executed on it; a store would end the process by `SIGSEGV`.
+//! - A mapping stays where it is until its owner is dropped, and every reference borrows the owner, or, in
+//!   [`ShmMemory`], lies beside an `Arc` of it.
+//!
+//! # Where it may be refused
+//! Every failure is a [`SegmentError`] that names the call and the kernel's answer, or what was wrong with a
+//! peer's descriptor. Nothing stays open or mapped after one. The link falls back to a socket and shows it as
+//! the reason.
+
+#![allow(dead_code, unused_imports, reason = "the links that use it come next")]
+
+mod error;
+mod layout;
+mod memory;
+mod owned;
+mod peer;
+mod view;
+mod wait_page;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{Seals, SegmentError};
+pub use layout::{Capacity, CapacityError};
+pub(crate) use layout::{LAYOUT_HASH, Side};
+pub(crate) use memory::ShmMemory;
+pub(crate) use owned::OwnedSegment;
+pub(crate) use peer::PeerSegment;
+pub(crate) use wait_page::WaitPage;

@@ -67,6 +67,7 @@ impl Origin {
 }
 
 fn page() -> Result<&'static AtomicU64> {
+    // R8, acquire side: the page is mapped and advised before its address is known.
     let known = PAGE.load(Ordering::Acquire);
     let address = if known == 0 { publish(map()?) } else { known };
     // SAFETY: the address is that of a mapping of at least 8 bytes, page-aligned, readable and writable, which
@@ -78,6 +79,7 @@ fn page() -> Result<&'static AtomicU64> {
 /// Makes `mine` the page, unless another thread was faster.
 fn publish(mine: *mut std::ffi::c_void) -> u64 {
     let address = mine.expose_provenance() as u64;
+    // R8, release side.
     match PAGE.compare_exchange(0, address, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => address,
         Err(theirs) => {

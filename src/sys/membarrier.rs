@@ -32,7 +32,7 @@ fn ask() -> Result<()> {
         return Err(super::Errno::NOSYS);
     }
     membarrier(MembarrierCommand::RegisterGlobalExpedited)?;
-    // A filter may allow one command and deny another.
+    // R4, heavy side, tried out: a filter may allow one command and deny another.
     heavy()
 }
 

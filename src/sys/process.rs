@@ -1,5 +1,7 @@
 //! What this process is, and its own children where there is no pidfd.
 
+#![allow(unsafe_code)]
+
 use super::Result;
 use super::pidfd::{Exit, Pid, Signal, reap_one};
 use rustix::process::{Resource, WaitId, getrlimit};
@@ -42,4 +44,14 @@ pub(crate) fn reap(child: Pid) -> Result<Option<Exit>> {
 /// [`super::pidfd::signal`] where pidfds are denied. Only for a child that was not reaped.
 pub(crate) fn signal(child: Pid, signal: Signal) -> Result<()> {
     rustix::process::kill_process(child, signal)
+}
+
+/// Blocks every signal in the calling thread: for threads that the library owns, so that the host's handlers
+/// run on the host's threads.
+pub(crate) fn block_signals() {
+    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigfillset` initialises the set that it is given.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: the set is initialised; only the calling thread's mask changes, and the old one is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut()) };
 }

@@ -1,11 +1,5 @@
-use crate::ring::{Consumer, Fences, HeapMemory, PopError, Producer, PushError, Stream};
-
-fn ring(capacity: usize, position: u64) -> (Producer<HeapMemory>, Consumer<HeapMemory>) {
-    let memory = HeapMemory::new(capacity, position);
-    let producer = Producer::new(memory.clone(), Fences::SeqCst, position).unwrap();
-    let consumer = Consumer::new(memory, Fences::SeqCst, position, 1 << 20).unwrap();
-    (producer, consumer)
-}
+use super::ring;
+use crate::ring::{PopError, PushError, Stream};
 
 #[test]
 fn records_of_every_length_come_out_as_they_went_in() {

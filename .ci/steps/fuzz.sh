@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# every fuzz target takes its seeds and a bounded number of inputs made from them
+source .ci/lib.sh
+readonly RUNS=${RINGWAY_FUZZ_RUNS:-20000}
+need_tool fuzz
+targets=$(cargo fuzz list | sort)
+written=$(find fuzz/fuzz_targets -name '*.rs' -exec basename {} .rs \; 2>/dev/null | sort)
+[ "$targets" = "$written" ] || die "fuzz/Cargo.toml lists [$targets], fuzz/fuzz_targets holds [$written]"
+[ -n "$targets" ] || skip "fuzz/Cargo.toml lists no target"
+need_nightly
+for target in $targets; do
+  [ -n "$(ls "fuzz/seeds/$target" 2>/dev/null)" ] || die "fuzz/seeds/$target has no seeds"
+  mkdir -p "fuzz/corpus/$target"
+  run cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+    -runs="$RUNS" -timeout=60 -print_final_stats=1
+done

@@ -1,0 +1,310 @@
+//! **Question.** How do the library's channels compare with what one would use instead, with what the machine allows at
+//! most, and with their own protocol bare?
+//!
+//! **Method.** Each subject at each size is one row. A round measures every row once, with fresh processes and fresh
+//! memory: many runs of some 2 ms, of which the median counts, so that what else the machine does in a few of them
+//! does not. The rounds are repeated, so that a drift of the machine falls on all rows. A row's value is the median of
+//! its rounds; a ratio is taken in each round and then its median, with the lowest and the highest beside it. Cpu time
+//! (`getrusage`) is that of both processes; *sleeps* counts how often they gave up their cpu for one message, and so
+//! says whether a row was awake or asleep. For the two shapes of traffic see `round_trip` and `one_way`.
+//!
+//! The subjects: the *limits* (`support/limits.rs`) have no protocol at all; the *bare ring* (`support/bare_ring.rs`)
+//! has the protocol and no library around it; the pipe has 1 MiB, one write a message, and reads of 64 KiB; *pipe,
+//! polled* is the same pipe whose ends never sleep.
+//!
+//! **Caveats.** The bounds beside the ratios are the project's aims on one kind of machine, two cores that share a
+//! cache. They are printed, never enforced: the exit code says only whether all messages arrived. Through a pipe the
+//! receiver always sleeps, so a ratio of an awake channel to a pipe is mostly the price of two wake-ups.
+//!
+//! ```text
+//! cargo bench --bench ratios -- [--rounds N] [--svg DIR] [--quick] [FILTER]...
+//! ```
+//! `--rounds N`: 9 if not given, and at least 7. `--svg DIR`: write `latency.svg` and `throughput.svg` there.
+//! `--quick`: each row once, with a handful of messages, and no plots (also what `cargo test --benches` runs).
+//! `FILTER`: only rows whose name, such as `one way, 64 B, pipe`, contains one of the filters.
+
+#[allow(dead_code, reason = "each bench uses its part")]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use std::{env, error, fs, io};
+
+use support::bare_ring::BareRing;
+use support::cpus::processor;
+use support::limits::{HandOver, PingPong};
+use support::plot::{Bar, Group, Kind, Plot};
+use support::raw_sync_event::RawSyncEvent;
+use support::rounds::{Effort, Measured, Row, measure};
+use support::seqpacket::Seqpacket;
+use support::stats::{Summary, bytes, rate, time};
+use support::stream::{Pipe, PolledPipe, UnixStream};
+use support::{Cpus, Shape, Start, measuring};
+
+const ROUND_TRIPS: [usize; 6] = [8, 48, 64, 256, 1024, 64 << 10];
+const ONE_WAYS: [usize; 5] = [8, 64, 1024, 64 << 10, 1 << 20];
+const ROUNDS: usize = 9;
+const ROUNDS_MIN: usize = 7;
+/// How many runs a round of a row has, and how long each is.
+const RUNS: usize = 64;
+const RUN: Duration = Duration::from_millis(2);
+
+const OURS: &str = "Ringway";
+const OURS_PARKED: &str = "Ringway, parked";
+
+fn main() -> ExitCode {
+    let options = match Options::parse(env::args().skip(1)) {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("ratios: {why}\nusage: ratios [--rounds N] [--svg DIR] [--quick] [FILTER]...");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ratios: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
+    let cpus = Cpus::choose()?;
+    let effort = match options.quick {
+        true => Effort { rounds: 1, runs: 1, run: None },
+        false => Effort { rounds: options.rounds, runs: RUNS, run: Some(RUN) },
+    };
+    println!("{}; {cpus}; {} rounds", processor(), effort.rounds);
+    let rows: Vec<Row> = rows()
+        .into_iter()
+        .filter(|row| options.selects(row) && (options.quick || cpus.two() || !row.subject.spins()))
+        .collect();
+    let measured = measure(&rows, effort, cpus)?;
+    print_rows(&measured, Shape::RoundTrip);
+    print_rows(&measured, Shape::OneWay);
+    print_ratios(&measured);
+    match &options.svg {
+        Some(directory) if !options.quick => write_plots(&measured, directory)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+#[derive(Debug, Default)]
+struct Options {
+    rounds: usize,
+    svg: Option<PathBuf>,
+    quick: bool,
+    filters: Vec<String>,
+}
+
+impl Options {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self { rounds: ROUNDS, quick: !measuring(), ..Self::default() };
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--bench" | "--test" => {}
+                "--quick" => options.quick = true,
+                "--rounds" => {
+                    let rounds = arguments.next().and_then(|number| number.parse().ok());
+                    let enough = rounds.filter(|&rounds| rounds >= ROUNDS_MIN);
+                    options.rounds =
+                        enough.ok_or(format!("--rounds wants a number, {ROUNDS_MIN} or more"))?;
+                }
+                "--svg" => options.svg = Some(arguments.next().ok_or("--svg wants a directory")?.into()),
+                // The test harness's own options come along with `cargo test`; they mean nothing here.
+                other if other.starts_with('-') && measuring() => {
+                    return Err(format!("unknown option {other}"));
+                }
+                other if other.starts_with('-') => {}
+                _ => options.filters.push(argument),
+            }
+        }
+        Ok(options)
+    }
+
+    fn selects(&self, row: &Row) -> bool {
+        let name = name(row);
+        self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter))
+    }
+}
+
+fn name(row: &Row) -> String {
+    let shape = match row.shape {
+        Shape::RoundTrip => "round trip",
+        Shape::OneWay => "one way",
+    };
+    format!("{shape}, {}, {}", bytes(row.size), row.subject.name())
+}
+
+/// Every row, in the order of the tables.
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for size in ROUND_TRIPS {
+        let mut subjects: Vec<&'static dyn Start> =
+            vec![&BareRing, &Pipe, &PolledPipe, &UnixStream, &Seqpacket];
+        if size == 8 {
+            subjects.extend([&RawSyncEvent as &dyn Start, &PingPong]);
+        }
+        rows.extend(subjects.into_iter().map(|subject| Row { subject, shape: Shape::RoundTrip, size }));
+    }
+    for size in ONE_WAYS {
+        let mut subjects: Vec<&'static dyn Start> = vec![&Pipe, &UnixStream];
+        if size < 1 << 20 {
+            subjects.extend([&BareRing as &dyn Start, &Seqpacket]);
+        }
+        if size == 64 << 10 {
+            subjects.push(&HandOver);
+        }
+        rows.extend(subjects.into_iter().map(|subject| Row { subject, shape: Shape::OneWay, size }));
+    }
+    rows
+}
+
+fn unit(shape: Shape) -> fn(f64) -> String {
+    match shape {
+        Shape::RoundTrip => time,
+        Shape::OneWay => rate,
+    }
+}
+
+fn print_rows(measured: &[Measured], shape: Shape) {
+    let title = match shape {
+        Shape::RoundTrip => "Round trip",
+        Shape::OneWay => "One way",
+    };
+    println!(
+        "\n{title:<10}{:<32}{:>12}{:>12}{:>12}{:>12}{:>14}{:>10}",
+        "", "median", "lowest", "highest", "bytes", "cpu/message", "sleeps"
+    );
+    for of in measured.iter().filter(|of| of.row.shape == shape) {
+        let value = Summary::of(of.values());
+        let unit = unit(shape);
+        let moved = match shape {
+            Shape::RoundTrip => "–".to_owned(),
+            Shape::OneWay => format!("{:.2} GB/s", value.median * of.row.size as f64 / 1e9),
+        };
+        println!(
+            "{:>8}  {:<32}{:>12}{:>12}{:>12}{:>12}{:>14}{:>10.2}",
+            bytes(of.row.size),
+            of.row.subject.name(),
+            unit(value.median),
+            unit(value.min),
+            unit(value.max),
+            moved,
+            time(of.cpu().median),
+            of.sleeps().median
+        );
+    }
+}
+
+/// What is wanted of a ratio.
+#[derive(Clone, Copy, Debug)]
+enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// A comparison of two rows, by size and name: the value of the first divided by that of the second.
+struct Ratio {
+    question: String,
+    shape: Shape,
+    first: (usize, &'static str),
+    second: (usize, &'static str),
+    bound: Bound,
+}
+
+/// Every ratio that the project has an aim for.
+fn ratios() -> Vec<Ratio> {
+    use Bound::{AtLeast, AtMost};
+    use Shape::{OneWay, RoundTrip};
+    let ratio = |shape, first: (usize, &'static str), second: (usize, &'static str), bound| {
+        let measure = if shape == RoundTrip { "round trip" } else { "one way" };
+        let question = format!("{measure}, {}: {} / {}", bytes(first.0), first.1, second.1);
+        Ratio { question, shape, first, second, bound }
+    };
+    let (bare, pipe) = (Start::name(&BareRing), Start::name(&Pipe));
+    let (ping_pong, hand_over) = (Start::name(&PingPong), Start::name(&HandOver));
+    let mut ratios = vec![
+        ratio(RoundTrip, (48, OURS), (8, ping_pong), AtMost(1.3)),
+        ratio(RoundTrip, (48, pipe), (48, OURS), AtLeast(100.0)),
+        ratio(OneWay, (8, OURS), (8, pipe), AtLeast(40.0)),
+        ratio(OneWay, (64, OURS), (64, pipe), AtLeast(30.0)),
+        ratio(OneWay, (64 << 10, OURS), (64 << 10, hand_over), AtLeast(0.9)),
+    ];
+    ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, OURS), (size, bare), AtMost(1.25))));
+    ratios.extend(ONE_WAYS.map(|size| ratio(OneWay, (size, bare), (size, OURS), AtMost(1.25))));
+    ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, OURS_PARKED), (size, pipe), AtMost(1.1))));
+    ratios
+}
+
+fn print_ratios(measured: &[Measured]) {
+    println!("\n{:<64}{:>9}{:>9}{:>9}   wanted", "Ratio", "median", "lowest", "highest");
+    for ratio in ratios() {
+        let row = |(size, name): (usize, &str)| {
+            measured.iter().find(|of| {
+                of.row.shape == ratio.shape && of.row.size == size && of.row.subject.name() == name
+            })
+        };
+        let (Some(first), Some(second)) = (row(ratio.first), row(ratio.second)) else { continue };
+        let value = Summary::of(first.values().zip(second.values()).map(|(first, second)| first / second));
+        let (sign, bound, met) = match ratio.bound {
+            Bound::AtMost(bound) => ("≤", bound, value.median <= bound),
+            Bound::AtLeast(bound) => ("≥", bound, value.median >= bound),
+        };
+        println!(
+            "{:<64}{:>9.2}{:>9.2}{:>9.2}   {sign} {bound}{}",
+            ratio.question,
+            value.median,
+            value.min,
+            value.max,
+            if met { "" } else { "  missed" }
+        );
+    }
+}
+
+fn write_plots(measured: &[Measured], directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    let latency = plot(measured, Shape::RoundTrip, "Round trip between two processes: less is better");
+    let throughput =
+        plot(measured, Shape::OneWay, "Messages a second from one process to another: more is better");
+    for (name, plot) in [("latency.svg", latency), ("throughput.svg", throughput)] {
+        let path = directory.join(name);
+        fs::write(&path, plot.svg())?;
+        println!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+fn plot(measured: &[Measured], shape: Shape, title: &str) -> Plot {
+    let sizes: &[usize] = match shape {
+        Shape::RoundTrip => &[8, 48, 1024, 64 << 10],
+        Shape::OneWay => &[8, 64, 1024, 64 << 10, 1 << 20],
+    };
+    let rounds = measured.first().map_or(0, |of| of.runs.len());
+    let group = |&size: &usize| Group {
+        label: bytes(size),
+        bars: (measured.iter()).filter(|of| of.row.shape == shape && of.row.size == size).map(bar).collect(),
+    };
+    Plot {
+        title: title.to_owned(),
+        note: format!(
+            "{}; two pinned processes; logarithmic; median of {rounds} rounds, thin line from lowest to highest",
+            processor()
+        ),
+        unit: unit(shape),
+        groups: sizes.iter().map(group).filter(|group| !group.bars.is_empty()).collect(),
+    }
+}
+
+fn bar(of: &Measured) -> Bar {
+    let label = of.row.subject.name();
+    let kind = match label {
+        OURS | OURS_PARKED => Kind::Ours,
+        _ if label == Start::name(&BareRing) || label.starts_with("limit") => Kind::Limit,
+        _ => Kind::Other,
+    };
+    Bar { label: label.to_owned(), value: Summary::of(of.values()), kind }
+}

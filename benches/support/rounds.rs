@@ -1,0 +1,111 @@
+//! Measures many subjects in interleaved rounds, so that a drift of the machine falls on all of them.
+
+use std::time::Duration;
+
+use super::pair::Run;
+use super::stats::Summary;
+use super::{Cpus, Failure, Pair, Shape, Start};
+
+/// One thing to measure.
+#[derive(Clone, Copy)]
+pub struct Row {
+    pub subject: &'static dyn Start,
+    pub shape: Shape,
+    pub size: usize,
+}
+
+/// How much to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    pub rounds: usize,
+    /// How many runs a round of a row has. The median one counts, so that what else the machine does in some of
+    /// them does not.
+    pub runs: usize,
+    /// How long one run is to take; without it, a run is a handful of messages.
+    pub run: Option<Duration>,
+}
+
+/// What the rounds have given for one row: the run of each that counts.
+pub struct Measured {
+    pub row: Row,
+    pub runs: Vec<Run>,
+}
+
+impl Measured {
+    /// Per round: nanoseconds for a round trip, messages a second one way.
+    pub fn values(&self) -> impl Iterator<Item = f64> + '_ {
+        self.runs.iter().map(|run| match self.row.shape {
+            Shape::RoundTrip => run.elapsed.as_nanos() as f64 / run.messages as f64,
+            Shape::OneWay => run.messages as f64 / run.elapsed.as_secs_f64(),
+        })
+    }
+
+    /// Cpu time of both processes for each message, in nanoseconds.
+    pub fn cpu(&self) -> Summary {
+        Summary::of(self.runs.iter().map(|run| run.cpu.as_nanos() as f64 / run.messages as f64))
+    }
+
+    /// How often the two processes slept for each message, together.
+    pub fn sleeps(&self) -> Summary {
+        Summary::of(self.runs.iter().map(|run| run.sleeps as f64 / run.messages as f64))
+    }
+}
+
+/// What a run without a length carries.
+const HANDFUL: u64 = 8;
+
+/// Measures every row once a round. Each round of a row has fresh processes and fresh memory, because where the
+/// memory lies is part of the spread, and begins with runs that do not count, so that every page is there.
+pub fn measure(rows: &[Row], effort: Effort, cpus: Cpus) -> Result<Vec<Measured>, Failure> {
+    let mut counts = Vec::with_capacity(rows.len());
+    for row in rows {
+        counts.push(match effort.run {
+            Some(length) => calibrate(*row, length, cpus)?,
+            None => HANDFUL,
+        });
+    }
+    let mut measured: Vec<Measured> =
+        rows.iter().map(|&row| Measured { row, runs: Vec::with_capacity(effort.rounds) }).collect();
+    for round in 1..=effort.rounds {
+        eprintln!("round {round} of {}", effort.rounds);
+        for (of, &messages) in measured.iter_mut().zip(&counts) {
+            let mut pair = start(of.row, cpus)?;
+            for _ in 0..effort.runs.div_ceil(8) {
+                pair.run(messages)?;
+            }
+            of.runs.push(median(&mut pair, effort.runs, messages)?);
+        }
+    }
+    Ok(measured)
+}
+
+/// The median of so many runs.
+fn median(pair: &mut Pair, runs: usize, messages: u64) -> Result<Run, Failure> {
+    let mut done = Vec::with_capacity(runs);
+    for _ in 0..runs {
+        done.push(pair.run(messages)?);
+    }
+    done.sort_by_key(|run| run.elapsed);
+    Ok(done[runs / 2])
+}
+
+/// How many messages take about so long, by the quickest of some tries.
+fn calibrate(row: Row, length: Duration, cpus: Cpus) -> Result<u64, Failure> {
+    let mut pair = start(row, cpus)?;
+    let mut messages = 4;
+    loop {
+        let mut elapsed = Duration::MAX;
+        for _ in 0..8 {
+            elapsed = elapsed.min(pair.run(messages)?.elapsed);
+        }
+        if elapsed * 8 >= length {
+            let scaled = messages as f64 * length.as_secs_f64() / elapsed.as_secs_f64();
+            return Ok((scaled as u64).max(1));
+        }
+        messages *= 4;
+    }
+}
+
+fn start(row: Row, cpus: Cpus) -> Result<Pair, Failure> {
+    row.subject.start(row.shape, row.size, cpus)
+}

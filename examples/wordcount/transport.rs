@@ -1,0 +1,51 @@
+//! What the job needs of a transport, and the transports that there are.
+
+use crate::{pipe, socket};
+use std::error::Error;
+
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The master's end: workers that were started, and a way to each and back.
+///
+/// The master sends all lines before it receives, and a worker answers only at the end of a pass. So a `send`
+/// that blocks until the worker has room ends as long as that worker lives; if it is gone, it is an error.
+pub trait Transport {
+    /// How many workers there are; they are called 0, 1, ….
+    fn workers(&self) -> usize;
+
+    /// Sends a message, which may be empty. It is on its way when this returns, not kept for a fuller packet.
+    fn send(&mut self, worker: usize, message: &[u8]) -> Result<()>;
+
+    /// Waits for the next answer of any worker.
+    fn receive(&mut self) -> Result<Vec<u8>>;
+
+    /// Has the workers finish, and waits until they have. (Dropped without this, they are killed.)
+    fn stop(self: Box<Self>) -> Result<()>;
+}
+
+/// Which transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    UnixSocket,
+    Pipe,
+}
+
+impl Kind {
+    /// In the order of the table.
+    pub const ALL: [Self; 2] = [Self::UnixSocket, Self::Pipe];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnixSocket => "Unix stream socket (plain)",
+            Self::Pipe => "pipe (plain)",
+        }
+    }
+
+    /// Starts the workers.
+    pub fn start(self, workers: usize) -> Result<Box<dyn Transport>> {
+        Ok(match self {
+            Self::UnixSocket => Box::new(socket::start(workers)?),
+            Self::Pipe => Box::new(pipe::start(workers)?),
+        })
+    }
+}

@@ -1,0 +1,315 @@
+//! One end of a channel as a whole: both directions, shared by any number of threads.
+
+use super::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+use super::message::Message;
+use super::receiver::Receiver;
+use super::sender::Sender;
+use crate::link::error::{RxError, TxError};
+use crate::link::peer::Peer;
+use crate::link::{Armed, Relief, Rx, Tx, Undelivered};
+use crate::ring::Corrupt;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// One end of a channel: both directions, to be shared by any number of threads.
+///
+/// A thread that waits for space takes in what the peer sends meanwhile, into a private queue of at most
+/// [`Options::inbox_max`](super::Options::inbox_max) bytes. So two ends that both only send do not wait for each
+/// other for ever; when the queue is full too, `send` answers [`SendError::Full`].
+///
+/// The methods lock (uncontended: tens of nanoseconds a call). [`Channel::split`] gives the two halves without locks.
+#[derive(Debug)]
+pub struct Channel {
+    tx: Mutex<Tx>,
+    incoming: Mutex<Incoming>,
+    /// The receiving half came back, or the inbox has something.
+    changed: Condvar,
+    peer: Arc<Peer>,
+    notice: OnceLock<Notice>,
+    inbox_max: u64,
+    about: super::About,
+}
+
+#[derive(Debug)]
+struct Incoming {
+    /// Lent while a thread waits on it: nobody waits for a lock that a sleeper holds.
+    rx: Rx,
+    inbox: VecDeque<Vec<u8>>,
+    inbox_bytes: u64,
+    /// This end's sender waits for space, and another thread has the receiving half.
+    sender_waits: bool,
+}
+
+/// What a message in the inbox costs beside its bytes.
+const INBOX_OVERHEAD: u64 = 32;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Channel {
+    pub(crate) fn new(tx: Tx, rx: Rx, inbox_max: u64, about: super::About) -> Self {
+        let peer = Arc::clone(tx.peer());
+        let incoming = Incoming { rx, inbox: VecDeque::new(), inbox_bytes: 0, sender_waits: false };
+        let (tx, incoming, changed) = (Mutex::new(tx), Mutex::new(incoming), Condvar::new());
+        Self { tx, incoming, changed, peer, notice: OnceLock::new(), inbox_max, about }
+    }
+
+    /// What the two ends agreed on.
+    #[must_use]
+    pub fn about(&self) -> &super::About {
+        &self.about
+    }
+
+    /// The two halves, each for one thread, without locks. They do not take in messages for each other.
+    #[must_use]
+    pub fn split(self) -> (Sender, Receiver) {
+        let tx = self.tx.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let incoming = self.incoming.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (Sender::new(tx), Receiver::new(incoming.rx, incoming.inbox))
+    }
+
+    /// Sends a message, waiting for space if there is none. An empty message is a message.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was sent then.
+    pub fn send(&self, message: &[u8]) -> Result<(), SendError> {
+        Ok(self.send_by(message, None)?)
+    }
+
+    /// Sends a message, waiting for space until `deadline`.
+    ///
+    /// # Errors
+    /// [`SendTimeoutError`]; nothing was sent then.
+    pub fn send_deadline(&self, message: &[u8], deadline: Instant) -> Result<(), SendTimeoutError> {
+        Ok(self.send_by(message, Some(deadline))?)
+    }
+
+    /// Sends a message, waiting for space for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`SendTimeoutError`]; nothing was sent then.
+    pub fn send_timeout(&self, message: &[u8], timeout: Duration) -> Result<(), SendTimeoutError> {
+        Ok(self.send_by(message, Instant::now().checked_add(timeout))?)
+    }
+
+    /// Sends a message if there is space now.
+    ///
+    /// # Errors
+    /// [`TrySendError`]; nothing was sent then.
+    pub fn try_send(&self, message: &[u8]) -> Result<(), TrySendError> {
+        let mut tx = lock(&self.tx);
+        tx.try_send(message).map_err(|error| TrySendError::of(error, tx.max_message()))
+    }
+
+    fn send_by(&self, message: &[u8], deadline: Option<Instant>) -> Result<(), TxError> {
+        let mut tx = lock(&self.tx);
+        match tx.try_send(message) {
+            Err(TxError::Full | TxError::TooLong { .. }) => {
+                tx.send(message, deadline, Some(&mut Lender { channel: self }))
+            }
+            sent => sent,
+        }
+    }
+
+    /// Takes the next message, waiting for it.
+    ///
+    /// # Errors
+    /// [`RecvError::Disconnected`] after the last message, with the cause.
+    pub fn recv(&self) -> Result<Message, RecvError> {
+        loop {
+            match self.recv_by(None) {
+                Ok(message) => return Ok(message),
+                Err(RecvTimeoutError::Disconnected(cause)) => return Err(RecvError::Disconnected(cause)),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Takes the next message, waiting for it until `deadline`.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError`]; no message was taken then.
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<Message, RecvTimeoutError> {
+        self.recv_by(Some(deadline))
+    }
+
+    /// Takes the next message, waiting for it for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError`]; no message was taken then.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvTimeoutError> {
+        self.recv_by(Instant::now().checked_add(timeout))
+    }
+
+    /// Takes the next message if there is one now.
+    ///
+    /// # Errors
+    /// [`TryRecvError`]; no message was taken then.
+    pub fn try_recv(&self) -> Result<Message, TryRecvError> {
+        match lock(&self.incoming).next() {
+            Ok(bytes) => Ok(Message::new(bytes)),
+            Err(RxError::Disconnected(cause)) => Err(TryRecvError::Disconnected(cause)),
+            Err(RxError::Empty | RxError::TooSmall { .. }) => Err(TryRecvError::Empty),
+        }
+    }
+
+    fn recv_by(&self, deadline: Option<Instant>) -> Result<Message, RecvTimeoutError> {
+        let mut incoming = lock(&self.incoming);
+        let mut in_time = true;
+        loop {
+            match incoming.next() {
+                Ok(bytes) => return Ok(Message::new(bytes)),
+                Err(RxError::Disconnected(cause)) => return Err(RecvTimeoutError::Disconnected(cause)),
+                Err(RxError::Empty | RxError::TooSmall { .. }) if in_time => {}
+                Err(RxError::Empty | RxError::TooSmall { .. }) => return Err(RecvTimeoutError::Timeout),
+            }
+            match incoming.lend() {
+                Some(rx) => {
+                    drop(incoming);
+                    let mut lent = Lent { channel: self, rx };
+                    in_time = lent.rx.wait(deadline);
+                    drop(lent);
+                    incoming = lock(&self.incoming);
+                }
+                None => (incoming, in_time) = self.wait_for_change(incoming, deadline),
+            }
+        }
+    }
+
+    fn wait_for_change<'a>(
+        &'a self,
+        incoming: MutexGuard<'a, Incoming>,
+        deadline: Option<Instant>,
+    ) -> (MutexGuard<'a, Incoming>, bool) {
+        let Some(deadline) = deadline else {
+            return (self.changed.wait(incoming).unwrap_or_else(PoisonError::into_inner), true);
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (incoming, waited) =
+            self.changed.wait_timeout(incoming, left).unwrap_or_else(PoisonError::into_inner);
+        (incoming, !waited.timed_out())
+    }
+
+    fn put_back(&self, rx: Rx) {
+        let mut incoming = lock(&self.incoming);
+        incoming.rx = rx;
+        self.changed.notify_all();
+        if std::mem::take(&mut incoming.sender_waits) {
+            self.peer.wake_self();
+        }
+        drop(incoming);
+        if let Some(notice) = self.notice.get() {
+            (notice.0)();
+        }
+    }
+
+    /// Says that nothing more will be sent: the peer takes what was sent, then is told of the end.
+    pub fn close_sending(&self) {
+        lock(&self.tx).close();
+    }
+
+    /// Calls `notice` whenever the receiving half was lent and is back.
+    pub(crate) fn on_return(&self, notice: impl Fn() + Send + Sync + 'static) {
+        let _ = self.notice.set(Notice(Box::new(notice)));
+    }
+
+    /// Asks to be woken through the control socket. Not for use beside a thread that waits in `recv`.
+    pub(crate) fn arm_doorbell(&self) -> Armed {
+        let mut incoming = lock(&self.incoming);
+        if incoming.inbox.is_empty() { incoming.rx.arm_doorbell() } else { Armed::Ready }
+    }
+
+    /// Takes that back.
+    pub(crate) fn disarm(&self) {
+        lock(&self.incoming).rx.disarm();
+    }
+
+    /// The peer: its control socket is readable when it rang the doorbell.
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// What the peer, which is dead, had not taken. The sending half is closed by this.
+    pub(crate) fn salvage(&self) -> Result<Undelivered, Corrupt> {
+        lock(&self.tx).salvage()
+    }
+}
+
+impl Incoming {
+    fn next(&mut self) -> Result<Vec<u8>, RxError> {
+        if let Some(message) = self.inbox.pop_front() {
+            self.inbox_bytes -= message.len() as u64 + INBOX_OVERHEAD;
+            return Ok(message);
+        }
+        self.rx.try_recv()
+    }
+
+    /// The receiving half, unless it is lent already.
+    fn lend(&mut self) -> Option<Rx> {
+        match std::mem::replace(&mut self.rx, Rx::Lent) {
+            Rx::Lent => None,
+            rx => Some(rx),
+        }
+    }
+
+    fn keep(&mut self, message: Vec<u8>) {
+        self.inbox_bytes += message.len() as u64 + INBOX_OVERHEAD;
+        self.inbox.push_back(message);
+    }
+}
+
+/// The receiving half, out on loan; it comes back even if its borrower panics.
+struct Lent<'a> {
+    channel: &'a Channel,
+    rx: Rx,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.channel.put_back(std::mem::replace(&mut self.rx, Rx::Lent));
+    }
+}
+
+/// Whom to tell that the receiving half is back.
+struct Notice(Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Notice")
+    }
+}
+
+/// Lends the receiving half to this end's sender.
+struct Lender<'a> {
+    channel: &'a Channel,
+}
+
+impl Relief for Lender<'_> {
+    fn is_full(&self) -> bool {
+        lock(&self.channel.incoming).inbox_bytes >= self.channel.inbox_max
+    }
+
+    fn borrow(&mut self) -> Option<Rx> {
+        let mut incoming = lock(&self.channel.incoming);
+        let rx = incoming.lend();
+        incoming.sender_waits = rx.is_none();
+        rx
+    }
+
+    fn is_back(&self) -> bool {
+        !matches!(lock(&self.channel.incoming).rx, Rx::Lent)
+    }
+
+    fn give_back(&mut self, rx: Rx) {
+        let mut lent = Lent { channel: self.channel, rx };
+        while !self.is_full() {
+            match lent.rx.try_recv() {
+                Ok(message) => lock(&self.channel.incoming).keep(message),
+                // The receiver will come across the same, and report it.
+                Err(_) => break,
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! From a pair of sockets to a channel between two processes.
+
+use super::duplex::Channel;
+use super::options::Options;
+use crate::control::drive;
+use crate::control::identity::Identity;
+use crate::control::refusal::Refusal;
+use crate::link::About;
+use crate::link::connect::{End, Sockets};
+use crate::sys::{Errno, socket};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+/// An end of a channel that is not connected yet.
+///
+/// The two ends of a [`pair`] connect by a handshake, each from where it is by then: another thread, a forked
+/// child, or a program that was started with it.
+#[derive(Debug)]
+pub struct Pending {
+    offers: bool,
+    sockets: Sockets,
+    options: Options,
+}
+
+/// Why two ends did not connect.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The handshake failed.
+    Refused(Refusal),
+    /// A system call failed.
+    System(io::Error),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(f, "the handshake failed: {refusal}"),
+            Self::System(error) => write!(f, "the link could not be set up: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+impl From<Refusal> for ConnectError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Errno> for ConnectError {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno.into())
+    }
+}
+
+/// Two ends of a channel, not connected yet. What `options` say of the link holds for both.
+///
+/// # Errors
+/// The error of `socketpair`: no more descriptors can be opened, for example.
+pub fn pair(options: &Options) -> io::Result<(Pending, Pending)> {
+    let (control, peer_control) = socket::pair()?;
+    let (data, peer_data) = socket::pair()?;
+    let end = |offers, control, data| {
+        let sockets = Sockets { control, data, peer_data: None };
+        Pending { offers, sockets, options: options.clone() }
+    };
+    Ok((end(true, control, data), end(false, peer_control, peer_data)))
+}
+
+impl Pending {
+    /// Connects with the other end, which must do the same.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; the other end is told, and nothing is left of the channel.
+    pub fn connect(self) -> Result<Channel, ConnectError> {
+        let until = Instant::now() + self.options.handshake_timeout;
+        let wish = self.options.wish(Identity::new(0, 0));
+        let control = self.sockets.control.as_fd();
+        let (end, established) = if self.offers {
+            let mut end = End::offering(wish);
+            let established = drive::offer(control, None, end.offer(), &mut end, until)?;
+            (end, established)
+        } else {
+            let mut end = End::accepting(wish);
+            let established = drive::accept(control, None, end.acceptance(), &mut end, until)?;
+            (end, established)
+        };
+        let about = About::of(&established);
+        let link = end.finish(established, self.sockets, None)?;
+        Ok(Channel::new(link.tx, link.rx, self.options.inbox_max, about))
+    }
+
+    /// The sockets, to be passed on by hand.
+    pub fn into_fds(self) -> (OwnedFd, OwnedFd) {
+        (self.sockets.control, self.sockets.data)
+    }
+}

@@ -1,0 +1,219 @@
+//! The end that answers.
+//!
+//! ```text
+//!       Start                Hello           Opened               Sent              Go
+//!  New ───────▶ AwaitingHello ──────▶ Opening ──────▶ SendingAttach ───▶ AwaitingGo ───▶ Over
+//!                          │                            ▲     │   ▲
+//!                          └────────────────────────────┘     └───┘ FdsDenied
+//!                            no shared memory to be had
+//! ```
+
+use std::time::Instant;
+
+use super::fallback::{Cause, Chosen, End, LinkChoice, Obstacle};
+use super::handshake::{
+    Action, Agreed, Event, FdReceipt, Limit, Local, Machine, Peer, Stage, count_fds, fences, last_word,
+    permit, read, refused, socket,
+};
+use super::message::{Attach, FdKinds, Hello, Kind, Message, Terms};
+use super::refusal::Refusal;
+
+/// What the accepting end brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// What it knows of itself.
+    pub local: Local,
+    /// What it lets the offering end propose.
+    pub limits: Limits,
+}
+
+/// What an accepting end lets the offering end propose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest capacity of either ring, in bytes.
+    pub capacity: u64,
+    /// The largest `max_message`, in bytes.
+    pub max_message: u64,
+}
+
+impl Limits {
+    /// Whatever a message can propose.
+    pub const NONE: Self = Self { capacity: u64::MAX, max_message: u64::MAX };
+
+    fn check(self, terms: &Terms) -> Result<(), Refusal> {
+        let proposed = terms.to_acceptor.max(terms.to_offerer);
+        if proposed > self.capacity {
+            return Err(Refusal::Capacity { proposed, limit: self.capacity });
+        }
+        let proposed = terms.max_message;
+        if proposed > self.max_message {
+            return Err(Refusal::MaxMessage { proposed, limit: self.max_message });
+        }
+        Ok(())
+    }
+}
+
+/// The machine of the accepting end.
+#[derive(Debug)]
+pub struct Acceptor {
+    local: Local,
+    limits: Limits,
+    limit: Limit,
+    stage: Stage,
+    hello: Option<Box<Hello>>,
+    chosen: Chosen,
+    received: FdKinds,
+}
+
+impl Acceptor {
+    /// A machine that must have come to an end at the instant `until`.
+    #[must_use]
+    pub fn new(acceptance: Acceptance, now: Instant, until: Instant) -> Self {
+        Self {
+            local: acceptance.local,
+            limits: acceptance.limits,
+            limit: Limit::new(now, until),
+            stage: Stage::New,
+            hello: None,
+            chosen: Chosen::Shm,
+            received: FdKinds::NONE,
+        }
+    }
+
+    /// What the offering end said, once it has.
+    #[must_use]
+    pub fn hello(&self) -> Option<&Hello> {
+        self.hello.as_deref()
+    }
+
+    fn try_step(&mut self, event: Event<'_>, now: Instant) -> Result<Action, Refusal> {
+        use Stage::{AwaitingGo, AwaitingHello, New, Opening, SendingAttach};
+        let stage = self.stage;
+        match (stage, event) {
+            (New, Event::Start) => {
+                self.stage = AwaitingHello;
+                self.limit.wait(self.stage, now)
+            }
+            (AwaitingHello, Event::Packet { bytes, fds }) => self.greeted(bytes, fds),
+            (AwaitingHello | AwaitingGo, Event::Tick) => self.limit.wait(stage, now),
+            (Opening, Event::Opened(Ok(()))) => self.answer(),
+            (Opening, Event::Opened(Err(cause))) => {
+                self.chosen = socket(End::Acceptor, cause);
+                self.answer()
+            }
+            (SendingAttach, Event::FdsDenied { errno }) => {
+                self.local.fds_denied(End::Acceptor, &mut self.chosen, errno);
+                self.answer()
+            }
+            (SendingAttach, Event::Sent) => {
+                self.stage = AwaitingGo;
+                self.limit.wait(self.stage, now)
+            }
+            (AwaitingGo, Event::Packet { bytes, fds }) => self.concluded(bytes, fds),
+            (SendingAttach, Event::Packet { bytes, .. }) => Err(last_word(bytes, stage)),
+            (AwaitingHello | SendingAttach | AwaitingGo, Event::HungUp) => Err(Refusal::HungUp { stage }),
+            (AwaitingHello | SendingAttach | AwaitingGo, Event::Failed { call, errno }) => {
+                Err(Refusal::Io { call, errno })
+            }
+            (AwaitingHello | AwaitingGo, Event::Died) => Err(Refusal::Died { stage }),
+            _ => Err(Refusal::OutOfStep { stage }),
+        }
+    }
+
+    fn greeted(&mut self, bytes: &[u8], receipt: FdReceipt) -> Result<Action, Refusal> {
+        let hello = match read(bytes)? {
+            Message::Hello(hello) => hello,
+            other => return Err(Refusal::OutOfOrder { expected: Kind::Hello, got: other.kind() }),
+        };
+        let received = count_fds(Kind::Hello, hello.fds, receipt)?;
+        check(&hello)?;
+        self.limits.check(&hello.terms)?;
+        self.received = received.unwrap_or(FdKinds::NONE);
+        self.chosen = self.choose(&hello, received.err());
+        self.hello = Some(hello);
+        if self.chosen == Chosen::Shm {
+            self.stage = Stage::Opening;
+            return Ok(Action::Open);
+        }
+        self.answer()
+    }
+
+    /// The first obstacle in the way of shared memory: the offerer's, this end's own, then what lies between.
+    fn choose(&self, hello: &Hello, lost: Option<Cause>) -> Chosen {
+        let own = self.local.chosen(End::Acceptor);
+        match (hello.chosen, own, lost) {
+            (theirs @ Chosen::Socket(_), _, _) => theirs,
+            (_, own @ Chosen::Socket(_), _) => own,
+            _ if hello.layout != self.local.layout => {
+                socket(End::Acceptor, Cause::new(Obstacle::LayoutDiffers))
+            }
+            (_, _, Some(cause)) => socket(End::Acceptor, cause),
+            _ => Chosen::Shm,
+        }
+    }
+
+    fn answer(&mut self) -> Result<Action, Refusal> {
+        let theirs = self.hello.as_ref().map_or(LinkChoice::Auto, |hello| hello.choice);
+        permit(self.chosen, self.local.choice, theirs)?;
+        let fds = self.local.fds(self.chosen, FdKinds::SEGMENT);
+        let attach = Attach {
+            pid: self.local.pid,
+            features: self.local.features,
+            chosen: self.chosen,
+            choice: self.local.choice,
+            fds,
+        };
+        self.stage = Stage::SendingAttach;
+        Ok(Action::Send { packet: Message::Attach(attach).encode(), fds })
+    }
+
+    fn concluded(&mut self, bytes: &[u8], receipt: FdReceipt) -> Result<Action, Refusal> {
+        let chosen = match read(bytes)? {
+            Message::Go(chosen) => chosen,
+            other => return Err(Refusal::OutOfOrder { expected: Kind::Go, got: other.kind() }),
+        };
+        // `Go` declares no descriptors, so none can be lost.
+        let _none = count_fds(Kind::Go, FdKinds::NONE, receipt)?;
+        let consistent = match (self.chosen, chosen) {
+            (Chosen::Shm, Chosen::Socket(fallback)) => fallback.at == End::Offerer,
+            (ours, theirs) => ours == theirs,
+        };
+        if !consistent {
+            return Err(Refusal::Contradiction { kind: Kind::Go });
+        }
+        let hello = self.hello.as_deref().ok_or(Refusal::OutOfStep { stage: self.stage })?;
+        permit(chosen, self.local.choice, hello.choice)?;
+        self.received = FdKinds::NONE;
+        self.stage = Stage::Over;
+        Ok(Action::Done(Box::new(Agreed {
+            chosen,
+            fences: fences(self.local.features, hello.features),
+            terms: hello.terms,
+            identity: hello.identity.clone(),
+            peer: Peer { pid: hello.pid, features: hello.features },
+        })))
+    }
+}
+
+/// A fallback in a `Hello` is the offerer's own, and follows from what it was told to use.
+fn check(hello: &Hello) -> Result<(), Refusal> {
+    let consistent = match hello.chosen {
+        Chosen::Shm => hello.choice != LinkChoice::Socket,
+        Chosen::Socket(fallback) => fallback.at == End::Offerer,
+    };
+    if consistent { Ok(()) } else { Err(Refusal::Contradiction { kind: Kind::Hello }) }
+}
+
+impl Machine for Acceptor {
+    fn step(&mut self, event: Event<'_>, now: Instant) -> Action {
+        self.try_step(event, now).unwrap_or_else(|refusal| {
+            self.stage = Stage::Over;
+            self.received = FdKinds::NONE;
+            refused(refusal)
+        })
+    }
+
+    fn received(&self) -> FdKinds {
+        self.received
+    }
+}

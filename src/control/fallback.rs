@@ -1,0 +1,206 @@
+//! Why a link runs over a socket and not over shared memory.
+
+use std::fmt;
+use std::io;
+
+use super::codes::coded;
+
+coded! {
+    /// One of the two ends of a handshake.
+    End: u8 {
+        /// The end that speaks first: the master, or the side that made the link's wait page.
+        Offerer = 1 "offering end",
+        /// The end that answers: the worker.
+        Acceptor = 2 "accepting end",
+    }
+}
+
+coded! {
+    /// What stood in the way of shared memory.
+    Obstacle: u16 {
+        /// The end was told to use the socket.
+        AskedFor = 1 "asked for",
+        /// The two ends lay out their shared words differently.
+        LayoutDiffers = 2 "layout differs",
+        /// There is no memory for the segment.
+        NoSpace = 3 "no space",
+        /// `memfd_create` failed.
+        MemfdCreate = 4 "memfd_create",
+        /// The segment could not be given its size.
+        Ftruncate = 5 "ftruncate",
+        /// The segment could not be sealed.
+        Seal = 6 "fcntl(F_ADD_SEALS)",
+        /// The segment could not be mapped.
+        Map = 7 "mmap",
+        /// `futex` is not allowed, so nobody could sleep on shared memory.
+        Futex = 8 "futex",
+        /// Descriptors could not be sent.
+        SendFds = 9 "sendmsg(SCM_RIGHTS)",
+        /// Descriptors could not be received.
+        ReceiveFds = 10 "recvmsg(SCM_RIGHTS)",
+        /// The descriptor that the peer passed as its segment is none that this end may map.
+        PeerSegment = 11 "the peer's segment is not acceptable",
+        /// The descriptor that the peer passed as the wait page is none that this end may map.
+        WaitPage = 12 "the peer's wait page is not acceptable",
+        /// The fork guard could not be armed.
+        ForkGuard = 13 "madvise(MADV_WIPEONFORK)",
+    }
+}
+
+/// The largest number that Linux uses for an error.
+pub(crate) const ERRNO_MAX: u16 = 4095;
+
+/// Why one end cannot, or will not, use shared memory.
+///
+/// Shown as `memfd_create: EPERM`, `no space`, `layout differs`, `asked for`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cause {
+    obstacle: Obstacle,
+    errno: u16,
+}
+
+impl Cause {
+    /// A cause without an error number.
+    #[must_use]
+    pub const fn new(obstacle: Obstacle) -> Self {
+        Self { obstacle, errno: 0 }
+    }
+
+    /// A cause with the system's error number. A number that Linux does not use is left out.
+    #[must_use]
+    pub fn with_errno(obstacle: Obstacle, errno: i32) -> Self {
+        let errno = u16::try_from(errno).ok().filter(|errno| *errno <= ERRNO_MAX);
+        Self { obstacle, errno: errno.unwrap_or(0) }
+    }
+
+    /// A cause with the number that the system gave for `error`, if it gave one.
+    #[must_use]
+    pub fn from_io(obstacle: Obstacle, error: &io::Error) -> Self {
+        Self::with_errno(obstacle, error.raw_os_error().unwrap_or(0))
+    }
+
+    /// What stood in the way.
+    #[must_use]
+    pub const fn obstacle(self) -> Obstacle {
+        self.obstacle
+    }
+
+    /// The error number as it stands on the wire: 0 for none.
+    pub(crate) const fn errno_code(self) -> u16 {
+        self.errno
+    }
+
+    /// The system's error number, if there was one.
+    #[must_use]
+    pub fn errno(self) -> Option<i32> {
+        (self.errno != 0).then(|| i32::from(self.errno))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.obstacle.name())?;
+        match (self.errno, errno_name(self.errno)) {
+            (0, _) => Ok(()),
+            (_, Some(name)) => write!(f, ": {name}"),
+            (errno, None) => write!(f, ": errno {errno}"),
+        }
+    }
+}
+
+/// The names of the errors that the calls of an [`Obstacle`] are known to give.
+fn errno_name(errno: u16) -> Option<&'static str> {
+    Some(match errno {
+        1 => "EPERM",
+        2 => "ENOENT",
+        4 => "EINTR",
+        9 => "EBADF",
+        11 => "EAGAIN",
+        12 => "ENOMEM",
+        13 => "EACCES",
+        14 => "EFAULT",
+        22 => "EINVAL",
+        23 => "ENFILE",
+        24 => "EMFILE",
+        27 => "EFBIG",
+        28 => "ENOSPC",
+        38 => "ENOSYS",
+        95 => "EOPNOTSUPP",
+        105 => "ENOBUFS",
+        109 => "ETOOMANYREFS",
+        _ => return None,
+    })
+}
+
+/// Why a link runs over the socket: which end could not use shared memory, and what stood in its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fallback {
+    /// The end that the cause belongs to.
+    pub at: End,
+    /// What stood in its way.
+    pub cause: Cause,
+}
+
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.cause, self.at)
+    }
+}
+
+/// What a link runs over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Chosen {
+    /// Shared memory.
+    Shm,
+    /// The socket, and why.
+    Socket(Fallback),
+}
+
+impl Chosen {
+    /// Why it is the socket, if it is.
+    #[must_use]
+    pub const fn fallback(self) -> Option<Fallback> {
+        match self {
+            Chosen::Shm => None,
+            Chosen::Socket(fallback) => Some(fallback),
+        }
+    }
+}
+
+coded! {
+    /// Which kind of link an end wants.
+    LinkChoice: u8 {
+        /// Shared memory if both ends can have it, else the socket.
+        Auto = 0 "auto",
+        /// Shared memory, or no link at all.
+        Shm = 1 "shared memory",
+        /// The socket.
+        Socket = 2 "socket",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_reads_as_the_call_and_the_name_of_its_error() {
+        let shown = |obstacle, errno| Cause::with_errno(obstacle, errno).to_string();
+        assert_eq!(shown(Obstacle::MemfdCreate, 1), "memfd_create: EPERM");
+        assert_eq!(shown(Obstacle::Map, 4000), "mmap: errno 4000");
+        assert_eq!(shown(Obstacle::NoSpace, 0), "no space");
+        assert_eq!(Cause::new(Obstacle::LayoutDiffers).to_string(), "layout differs");
+        assert_eq!(Cause::new(Obstacle::AskedFor).to_string(), "asked for");
+        let full = io::Error::from_raw_os_error(28);
+        let fallback = Fallback { at: End::Acceptor, cause: Cause::from_io(Obstacle::Ftruncate, &full) };
+        assert_eq!(fallback.to_string(), "ftruncate: ENOSPC (accepting end)");
+    }
+
+    #[test]
+    fn an_error_number_that_linux_does_not_use_is_left_out() {
+        for errno in [0, -1, 4096, 70_000, i32::MIN, i32::MAX] {
+            assert_eq!(Cause::with_errno(Obstacle::Map, errno).errno(), None);
+        }
+        assert_eq!(Cause::with_errno(Obstacle::Map, 4095).errno(), Some(4095));
+    }
+}

@@ -1,0 +1,260 @@
+//! From two control sockets to a link: what each end brings to the handshake, and what it makes of the agreement.
+
+use super::peer::Peer;
+use super::rx::Rx;
+use super::shm::{ShmRx, ShmTx};
+use super::tx::Tx;
+use crate::control::accept::{Acceptance, Limits};
+use crate::control::drive::{AcceptHost, Established, OfferHost, Own};
+use crate::control::fallback::{Cause, Chosen, Fallback, LinkChoice, Obstacle};
+use crate::control::handshake::Local;
+use crate::control::identity::Identity;
+use crate::control::message::{Features, Hello, Terms};
+use crate::control::offer::Offer;
+use crate::ring::{Consumer, Producer};
+use crate::segment::{
+    Capacity, LAYOUT_HASH, OwnedSegment, PeerSegment, SegmentError, ShmMemory, Side, WaitPage,
+};
+use crate::sys::fork::Origin;
+use crate::sys::{Errno, Result, futex, membarrier, pidfd, process};
+use crate::wait::spin::{Spinner, Wait};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+/// The packet that rings a doorbell.
+const DOORBELL: &[u8] = &[crate::control::message::DOORBELL];
+
+/// What an end wants of a link.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) choice: LinkChoice,
+    pub(crate) wait: Wait,
+    pub(crate) terms: Terms,
+    pub(crate) identity: Identity,
+}
+
+/// The sockets of one end.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) control: OwnedFd,
+    /// Carries the messages if shared memory cannot be had; closed if it can.
+    pub(crate) data: OwnedFd,
+    /// A duplicate of the other end of `data`, for salvage.
+    pub(crate) peer_data: Option<OwnedFd>,
+}
+
+/// Both directions of a link.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) tx: Tx,
+    pub(crate) rx: Rx,
+}
+
+/// What one end has made of shared memory, in the course of the handshake.
+#[derive(Debug)]
+struct Shared {
+    segment: (Arc<OwnedSegment>, OwnedFd),
+    page: (Arc<WaitPage>, Option<OwnedFd>),
+    peer: Option<Arc<PeerSegment>>,
+}
+
+/// One end of a handshake: the host of its machine.
+#[derive(Debug)]
+pub(crate) struct End {
+    side: Side,
+    wish: Wish,
+    shared: Option<Shared>,
+    pidfd: Option<OwnedFd>,
+    local: Local,
+}
+
+impl End {
+    /// The offering end: makes its segment and the wait page.
+    pub(crate) fn offering(wish: Wish) -> Self {
+        let made = possible(wish.choice).and_then(|()| {
+            let (segment, segment_fd) = own_segment(wish.terms.to_acceptor)?;
+            let (page, page_fd) = WaitPage::create().map_err(|error| cause(Obstacle::MemfdCreate, error))?;
+            let page = (Arc::new(page), Some(page_fd));
+            Ok(Shared { segment: (segment, segment_fd), page, peer: None })
+        });
+        Self::new(Side::A, wish, made)
+    }
+
+    /// The accepting end: waits for what the other one offers.
+    pub(crate) fn accepting(wish: Wish) -> Self {
+        let shm = possible(wish.choice);
+        let mut end = Self::new(Side::B, wish, Err(Cause::new(Obstacle::AskedFor)));
+        end.local.shm = shm;
+        end
+    }
+
+    fn new(side: Side, wish: Wish, made: std::result::Result<Shared, Cause>) -> Self {
+        let pidfd = pidfd::open(process::id()).ok();
+        let local = Local {
+            layout: LAYOUT_HASH,
+            pid: process::id().as_raw_nonzero().get().unsigned_abs(),
+            features: features(),
+            choice: wish.choice,
+            shm: made.as_ref().map(|_| ()).map_err(|cause| *cause),
+            pidfd: pidfd.is_some(),
+        };
+        Self { side, wish, shared: made.ok(), pidfd, local }
+    }
+
+    /// What the offering machine is started with.
+    pub(crate) fn offer(&self) -> Offer {
+        Offer { local: self.local, terms: self.wish.terms, identity: self.wish.identity.clone() }
+    }
+
+    /// What the accepting machine is started with.
+    pub(crate) fn acceptance(&self) -> Acceptance {
+        Acceptance { local: self.local, limits: Limits::NONE }
+    }
+
+    fn own_fds(&self) -> Own<'_> {
+        let shared = self.shared.as_ref();
+        Own {
+            segment: shared.map(|shared| shared.segment.1.as_fd()),
+            wait_page: shared.and_then(|shared| shared.page.1.as_ref()).map(AsFd::as_fd),
+            pidfd: self.pidfd.as_ref().map(AsFd::as_fd),
+        }
+    }
+
+    /// Makes the link that was agreed on. `pidfd` is the peer's process, if it is known better than by its own word.
+    ///
+    /// # Errors
+    /// The errno of the watch thread's start, or `ENOMEM`.
+    pub(crate) fn finish(
+        self,
+        established: Established,
+        sockets: Sockets,
+        pidfd: Option<OwnedFd>,
+    ) -> Result<Link> {
+        let pidfd = pidfd.or(established.pidfd);
+        let spinner = || Spinner::new(self.wish.wait, process::cpus());
+        let max_message = established.agreed.terms.max_message;
+        let fences = established.agreed.fences;
+        match (established.agreed.chosen, self.shared) {
+            (Chosen::Shm, Some(Shared { segment: (own, _), page: (page, _), peer: Some(peer) })) => {
+                let control = Arc::new(sockets.control);
+                let memory = |memory: ShmMemory| memory.with_bell(Arc::clone(&control), DOORBELL);
+                let outgoing =
+                    memory(ShmMemory::outgoing(own.clone(), peer.clone(), page.clone(), self.side));
+                let incoming = memory(ShmMemory::incoming(own, peer, page.clone(), self.side));
+                let peer = Peer::new(control, pidfd, Some((page, self.side)), fences)?;
+                let producer = Producer::new(outgoing, fences, 0).ok_or(Errno::INVAL)?;
+                let consumer = Consumer::new(incoming, fences, 0, max_message).ok_or(Errno::INVAL)?;
+                let tx = ShmTx::new(producer, Arc::clone(&peer), spinner(), max_message);
+                let rx = ShmRx::new(consumer, peer, spinner());
+                Ok(Link { tx: Tx::Shm(Box::new(tx)), rx: Rx::Shm(Box::new(rx)) })
+            }
+            _ => Err(Errno::OPNOTSUPP),
+        }
+    }
+}
+
+impl OfferHost for End {
+    fn open(&mut self, segment: OwnedFd) -> std::result::Result<(), Cause> {
+        let capacity = capacity(self.wish.terms.to_offerer)?;
+        let peer =
+            PeerSegment::open(segment, capacity).map_err(|error| cause(Obstacle::PeerSegment, error))?;
+        if let Some(shared) = &mut self.shared {
+            shared.peer = Some(Arc::new(peer));
+        }
+        Ok(())
+    }
+
+    fn own(&self) -> Own<'_> {
+        self.own_fds()
+    }
+}
+
+impl AcceptHost for End {
+    fn attach(
+        &mut self,
+        hello: &Hello,
+        segment: OwnedFd,
+        wait_page: OwnedFd,
+    ) -> std::result::Result<(), Cause> {
+        self.wish.terms = hello.terms;
+        let peer = PeerSegment::open(segment, capacity(hello.terms.to_acceptor)?)
+            .map_err(|error| cause(Obstacle::PeerSegment, error))?;
+        let page = WaitPage::open(wait_page).map_err(|error| cause(Obstacle::WaitPage, error))?;
+        let segment = own_segment(hello.terms.to_offerer)?;
+        self.shared = Some(Shared { segment, page: (Arc::new(page), None), peer: Some(Arc::new(peer)) });
+        Ok(())
+    }
+
+    fn own(&self) -> Own<'_> {
+        self.own_fds()
+    }
+}
+
+fn features() -> Features {
+    let membarrier = Features::MEMBARRIER_REGISTERED.with(Features::MEMBARRIER_SLEEPS);
+    let always = Features::FD_PASSING.with(Features::MEMFD);
+    if membarrier::register() { always.with(membarrier) } else { always }
+}
+
+/// What stands in the way of shared memory whatever the peer is.
+fn possible(choice: LinkChoice) -> std::result::Result<(), Cause> {
+    if choice == LinkChoice::Socket {
+        return Err(Cause::new(Obstacle::AskedFor));
+    }
+    let denied = |obstacle| move |errno: Errno| Cause::with_errno(obstacle, errno.raw_os_error());
+    Origin::here().map_err(denied(Obstacle::ForkGuard))?;
+    futex::probe().map_err(denied(Obstacle::Futex))
+}
+
+fn own_segment(bytes: u64) -> std::result::Result<(Arc<OwnedSegment>, OwnedFd), Cause> {
+    let (segment, fd) =
+        OwnedSegment::create(capacity(bytes)?).map_err(|error| cause(Obstacle::MemfdCreate, error))?;
+    Ok((Arc::new(segment), fd))
+}
+
+fn capacity(bytes: u64) -> std::result::Result<Capacity, Cause> {
+    Capacity::new(bytes).map_err(|_| Cause::new(Obstacle::LayoutDiffers))
+}
+
+/// What stands in the way, by the call that failed; `otherwise` if it was no call.
+fn cause(otherwise: Obstacle, error: SegmentError) -> Cause {
+    let SegmentError::Call { call, errno } = error else { return Cause::new(otherwise) };
+    let obstacle = match call {
+        "memfd_create" => Obstacle::MemfdCreate,
+        "ftruncate" => Obstacle::Ftruncate,
+        "mmap" => Obstacle::Map,
+        "F_ADD_SEALS" => Obstacle::Seal,
+        "madvise" | "fallocate" => Obstacle::NoSpace,
+        _ => otherwise,
+    };
+    Cause::with_errno(obstacle, errno)
+}
+
+/// What the two ends agreed on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct About {
+    /// Why the link is a socket, if it is. `None`: it is shared memory.
+    pub fallback: Option<Fallback>,
+    /// How waiters and wakers pair their fences.
+    pub fences: crate::ring::Fences,
+    /// Capacities and the longest message, in bytes.
+    pub terms: Terms,
+    /// Who the accepting end is.
+    pub identity: Identity,
+    /// The peer's process id, as the peer says.
+    pub peer_pid: u32,
+}
+
+impl About {
+    pub(crate) fn of(established: &Established) -> Self {
+        let agreed = &established.agreed;
+        Self {
+            fallback: agreed.chosen.fallback(),
+            fences: agreed.fences,
+            terms: agreed.terms,
+            identity: agreed.identity.clone(),
+            peer_pid: agreed.peer.pid,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Messages that are written in place, and messages that are sent together.
+
+use super::error::{BatchError, Cause, TxError};
+use crate::ring::{self, Claim, ClaimFull};
+use crate::segment::ShmMemory;
+use std::fmt;
+use std::io;
+
+/// Room for one message, to be filled and committed. Dropped, it leaves no trace.
+///
+/// The bytes may lie in memory that the peer can read, so a grant hands out no slice: bytes are put in.
+#[derive(Debug)]
+pub struct Grant<'a> {
+    inner: GrantInner<'a>,
+}
+
+#[derive(Debug)]
+enum GrantInner<'a> {
+    Shm(Claim<'a, ShmMemory>),
+}
+
+/// The bytes do not fit into what was granted. None of them was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantFull {
+    /// How many bytes there was room for.
+    pub room: usize,
+}
+
+impl fmt::Display for GrantFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is room for {} bytes: ask for a larger grant", self.room)
+    }
+}
+
+impl std::error::Error for GrantFull {}
+
+impl From<ClaimFull> for GrantFull {
+    fn from(full: ClaimFull) -> Self {
+        Self { room: full.room }
+    }
+}
+
+impl<'a> Grant<'a> {
+    pub(super) fn shm(claim: Claim<'a, ShmMemory>) -> Self {
+        Self { inner: GrantInner::Shm(claim) }
+    }
+
+    /// How many bytes were put.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.inner {
+            GrantInner::Shm(claim) => claim.len(),
+        }
+    }
+
+    /// Whether nothing was put yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many more bytes can be put.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        match &self.inner {
+            GrantInner::Shm(claim) => claim.room(),
+        }
+    }
+
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// [`GrantFull`] if they do not fit; none was put then.
+    #[inline]
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), GrantFull> {
+        match &mut self.inner {
+            GrantInner::Shm(claim) => Ok(claim.put(bytes)?),
+        }
+    }
+
+    /// Writes over bytes that were put before, from byte `at` on.
+    ///
+    /// # Errors
+    /// [`GrantFull`] if they reach beyond what was put; nothing is changed then.
+    pub fn write_at(&mut self, at: usize, bytes: &[u8]) -> Result<(), GrantFull> {
+        match &mut self.inner {
+            GrantInner::Shm(claim) => Ok(claim.write_at(at, bytes)?),
+        }
+    }
+
+    /// Sends what was put.
+    ///
+    /// # Errors
+    /// The [`Cause`] if the direction ended meanwhile. Over shared memory a commit does not fail.
+    pub fn commit(self) -> Result<(), Cause> {
+        let len = self.len();
+        self.commit_first(len)
+    }
+
+    /// Sends the first `len` bytes of what was put; all of it if there are fewer.
+    ///
+    /// # Errors
+    /// As [`Grant::commit`].
+    pub fn commit_first(self, len: usize) -> Result<(), Cause> {
+        match self.inner {
+            GrantInner::Shm(claim) => {
+                claim.commit_first(len);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A full grant takes what fits, and then nothing.
+impl io::Write for Grant<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let fits = bytes.len().min(self.room());
+        self.put(&bytes[..fits]).map_err(io::Error::other)?;
+        Ok(fits)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Messages that the peer sees all at once, or not at all. Dropped without a commit, it leaves no trace.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    inner: BatchInner<'a>,
+}
+
+#[derive(Debug)]
+enum BatchInner<'a> {
+    Shm { batch: ring::Batch<'a, ShmMemory>, usable: Result<(), TxError> },
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn shm(batch: ring::Batch<'a, ShmMemory>, usable: Result<(), TxError>) -> Self {
+        Self { inner: BatchInner::Shm { batch, usable } }
+    }
+
+    /// Adds a message.
+    ///
+    /// # Errors
+    /// [`BatchError`]; the batch is as it was before, and can still be committed.
+    pub fn push(&mut self, message: &[u8]) -> Result<(), BatchError> {
+        match &mut self.inner {
+            BatchInner::Shm { batch, usable } => {
+                (*usable)?;
+                Ok(batch.push_message(message).map_err(TxError::from)?)
+            }
+        }
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match &self.inner {
+            BatchInner::Shm { batch, .. } => batch.is_empty(),
+        }
+    }
+
+    /// Sends the messages, all at once.
+    ///
+    /// # Errors
+    /// The [`Cause`] if the direction ended meanwhile. Over shared memory a commit does not fail.
+    pub fn commit(self) -> Result<(), Cause> {
+        match self.inner {
+            BatchInner::Shm { batch, .. } => {
+                batch.commit();
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The shared-memory link: one ring each way.
+
+use super::error::{Cause, RxError, TxError};
+use super::grant::{Batch, Grant};
+use super::peer::Peer;
+use super::rx::{Armed, Rx};
+use super::tx::Relief;
+use crate::ring::lines::{DOORBELL, SPACE};
+use crate::ring::{Consumer, Corrupt, Memory, PopError, Producer, PushError, Stream, Undelivered};
+use crate::segment::ShmMemory;
+use crate::sync::{AtomicU32, Ordering};
+use crate::wait::Condition;
+use crate::wait::sleep::{Ended, block, heavy};
+use crate::wait::spin::Spinner;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The sending half.
+#[derive(Debug)]
+pub(crate) struct ShmTx {
+    pub(crate) producer: Producer<ShmMemory>,
+    peer: Arc<Peer>,
+    spinner: Spinner,
+    max_message: u64,
+}
+
+/// The receiving half.
+#[derive(Debug)]
+pub(crate) struct ShmRx {
+    pub(crate) consumer: Consumer<ShmMemory>,
+    peer: Arc<Peer>,
+    spinner: Spinner,
+}
+
+impl ShmTx {
+    pub(crate) fn new(
+        producer: Producer<ShmMemory>,
+        peer: Arc<Peer>,
+        spinner: Spinner,
+        max_message: u64,
+    ) -> Self {
+        Self { producer, peer, spinner, max_message }
+    }
+
+    /// Commits a message at once, or not at all.
+    #[inline]
+    pub(crate) fn try_send(&mut self, message: &[u8]) -> Result<(), TxError> {
+        self.usable()?;
+        if message.len() as u64 <= self.producer.geometry().max_payload() {
+            return Ok(self.producer.push(message)?);
+        }
+        self.check_length(message)?;
+        Ok(self.producer.push_message(message)?)
+    }
+
+    /// Not a copy of the parent's, and the peer is there.
+    #[inline(always)]
+    pub(crate) fn usable(&self) -> Result<(), TxError> {
+        if self.peer.forked() {
+            return Err(TxError::Disconnected(Cause::Forked));
+        }
+        if self.peer.gone_word().load(Ordering::Relaxed) != 0 {
+            return self.gone();
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn gone(&self) -> Result<(), TxError> {
+        let Some(cause) = self.peer.cause() else { return Ok(()) };
+        let closed = self.producer.is_consumer_closed();
+        Err(TxError::Disconnected(if closed { Cause::Closed } else { cause }))
+    }
+
+    fn check_length(&self, message: &[u8]) -> Result<(), TxError> {
+        let (len, max) = (message.len() as u64, self.max_message);
+        if len > max { Err(TxError::TooLong { len, max }) } else { Ok(()) }
+    }
+
+    /// Commits a message, waiting for space until the deadline.
+    pub(crate) fn send(
+        &mut self,
+        message: &[u8],
+        deadline: Option<Instant>,
+        mut relief: Option<&mut dyn Relief>,
+    ) -> Result<(), TxError> {
+        self.usable()?;
+        self.check_length(message)?;
+        let mut stream = Stream::new();
+        loop {
+            match self.producer.push_stream(&mut stream, message) {
+                Ok(()) => return Ok(()),
+                Err(PushError::Full) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let waited = match &mut relief {
+                Some(relief) => self.wait_with_relief(deadline, *relief),
+                None => self.wait_for_space(deadline),
+            };
+            if let Err(error) = waited {
+                self.producer.cancel_stream();
+                return Err(error);
+            }
+        }
+    }
+
+    /// Waits until what was refused last has room.
+    pub(crate) fn wait_for_space(&mut self, deadline: Option<Instant>) -> Result<(), TxError> {
+        let mut space = Space { producer: &mut self.producer, incoming: None, relief: None };
+        let ended = block(&mut space, &mut self.spinner, self.peer.fences, self.peer.gone_word(), deadline);
+        self.waited(ended)
+    }
+
+    /// The same, but taking in what the peer sends meanwhile.
+    fn wait_with_relief(
+        &mut self,
+        deadline: Option<Instant>,
+        relief: &mut dyn Relief,
+    ) -> Result<(), TxError> {
+        if relief.is_full() {
+            return Err(TxError::Full);
+        }
+        let mut incoming = relief.borrow();
+        let mut space =
+            Space { producer: &mut self.producer, incoming: incoming.as_mut(), relief: Some(&*relief) };
+        let ended = block(&mut space, &mut self.spinner, self.peer.fences, self.peer.gone_word(), deadline);
+        if let Some(rx) = incoming {
+            relief.give_back(rx);
+        }
+        self.waited(ended)
+    }
+
+    fn waited(&self, ended: Ended) -> Result<(), TxError> {
+        match ended {
+            Ended::Ready => Ok(()),
+            Ended::TimedOut => Err(TxError::TimedOut),
+            Ended::Gone => self.usable(),
+        }
+    }
+
+    /// Whether a record of `max` bytes could be claimed now.
+    pub(crate) fn probe(&mut self, max: usize) -> Result<(), TxError> {
+        self.usable()?;
+        Ok(self.producer.probe(max)?)
+    }
+
+    pub(crate) fn grant(&mut self, max: usize) -> Result<Grant<'_>, TxError> {
+        self.usable()?;
+        Ok(Grant::shm(self.producer.claim(max)?))
+    }
+
+    pub(crate) fn batch(&mut self) -> Batch<'_> {
+        let usable = self.usable();
+        Batch::shm(self.producer.batch(), usable)
+    }
+
+    pub(crate) fn max_grant(&self) -> u64 {
+        self.producer.geometry().max_payload().min(self.max_message)
+    }
+
+    pub(crate) fn max_atomic(&self) -> u64 {
+        self.producer.geometry().max_atomic().min(self.max_message)
+    }
+
+    pub(crate) fn max_message(&self) -> u64 {
+        self.max_message
+    }
+
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    pub(crate) fn close(&mut self) {
+        if !self.peer.forked() {
+            self.producer.close();
+        }
+    }
+
+    /// What the dead peer had not taken.
+    pub(crate) fn salvage(&mut self) -> Result<Undelivered<ShmMemory>, Corrupt> {
+        self.producer.salvage()
+    }
+}
+
+/// Space for what was refused last; or, meanwhile, something to take in.
+struct Space<'a> {
+    producer: &'a mut Producer<ShmMemory>,
+    /// The receiving half, if it was lent.
+    incoming: Option<&'a mut Rx>,
+    /// Where it could be borrowed, if another thread has it.
+    relief: Option<&'a dyn Relief>,
+}
+
+impl Space<'_> {
+    fn has_incoming(&self) -> bool {
+        match (&self.incoming, self.relief) {
+            (Some(rx), _) => rx.poll(),
+            (None, Some(relief)) => relief.is_back(),
+            (None, None) => false,
+        }
+    }
+}
+
+impl Condition for Space<'_> {
+    fn look(&mut self) -> bool {
+        // Damage is told by the push that follows.
+        self.producer.has_space().unwrap_or(true) || self.incoming.as_ref().is_some_and(|rx| rx.poll())
+    }
+    fn holds(&mut self) -> bool {
+        self.producer.is_consumer_closed() || self.producer.has_space().unwrap_or(true) || self.has_incoming()
+    }
+    fn arm(&mut self, armed: u32) {
+        if let Some(rx) = &mut self.incoming {
+            rx.arm_for_sender();
+        }
+        self.producer.arm(armed);
+    }
+    fn disarm(&mut self) {
+        self.producer.disarm();
+        if let Some(rx) = &mut self.incoming {
+            rx.disarm();
+        }
+    }
+    fn word(&self) -> &AtomicU32 {
+        &self.producer.memory().armed_space().armed
+    }
+}
+
+impl Drop for ShmTx {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl ShmRx {
+    pub(crate) fn new(consumer: Consumer<ShmMemory>, peer: Arc<Peer>, spinner: Spinner) -> Self {
+        Self { consumer, peer, spinner }
+    }
+
+    /// Takes a message into `buffer` if there is one.
+    #[inline]
+    pub(crate) fn try_recv_into(&mut self, buffer: &mut [u8]) -> Result<usize, RxError> {
+        if self.peer.forked() {
+            return Err(RxError::Disconnected(Cause::Forked));
+        }
+        match self.consumer.pop_into(buffer) {
+            Ok(len) => Ok(len),
+            Err(PopError::Empty) => self.nothing(|consumer| consumer.pop_into(buffer)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes a message if there is one.
+    pub(crate) fn try_recv(&mut self) -> Result<Vec<u8>, RxError> {
+        if self.peer.forked() {
+            return Err(RxError::Disconnected(Cause::Forked));
+        }
+        match self.consumer.pop() {
+            Ok(message) => Ok(message),
+            Err(PopError::Empty) => self.nothing(Consumer::pop),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// There is nothing; if the peer is gone there may have been something after we looked and before it went.
+    fn nothing<T>(
+        &mut self,
+        again: impl FnOnce(&mut Consumer<ShmMemory>) -> Result<T, PopError>,
+    ) -> Result<T, RxError> {
+        let Some(cause) = self.peer.cause() else { return Err(RxError::Empty) };
+        if self.peer.is_dead() {
+            self.consumer.freeze();
+        }
+        match again(&mut self.consumer) {
+            Err(PopError::Empty) if self.consumer.poll() => Err(RxError::Empty),
+            Err(PopError::Empty) => Err(RxError::Disconnected(cause)),
+            other => Ok(other?),
+        }
+    }
+
+    /// Waits until there is something to take, or to report. `false`: the deadline passed first.
+    pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> bool {
+        let Self { consumer, peer, spinner } = self;
+        let mut data = Data(consumer);
+        block(&mut data, spinner, peer.fences, peer.gone_word(), deadline) != Ended::TimedOut
+    }
+
+    /// Asks to be woken through the control socket.
+    pub(crate) fn arm_doorbell(&mut self) -> Armed {
+        self.consumer.arm(DOORBELL);
+        // R4, heavy side.
+        let fenced = heavy(self.peer.fences);
+        if self.consumer.is_ready() || self.peer.cause().is_some() {
+            self.consumer.disarm();
+            return Armed::Ready;
+        }
+        if fenced { Armed::Sleep } else { Armed::Nap }
+    }
+
+    /// Asks that this end's waiting sender be woken when there is something to take.
+    pub(crate) fn arm_for_sender(&mut self) {
+        self.consumer.arm(SPACE);
+    }
+
+    pub(crate) fn disarm(&mut self) {
+        self.consumer.disarm();
+    }
+
+    /// One cheap look.
+    pub(crate) fn poll(&self) -> bool {
+        self.consumer.poll()
+    }
+
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// How many bytes of a message came that will never be finished.
+    pub(crate) fn partial(&self) -> Option<u64> {
+        self.consumer.partial()
+    }
+
+    pub(crate) fn close(&mut self) {
+        if !self.peer.forked() {
+            self.consumer.close();
+        }
+    }
+}
+
+impl Drop for ShmRx {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Something to take.
+struct Data<'a>(&'a mut Consumer<ShmMemory>);
+
+impl Condition for Data<'_> {
+    fn look(&mut self) -> bool {
+        self.0.poll()
+    }
+    fn holds(&mut self) -> bool {
+        self.0.is_ready()
+    }
+    fn arm(&mut self, armed: u32) {
+        self.0.arm(armed);
+    }
+    fn disarm(&mut self) {
+        self.0.disarm();
+    }
+    fn word(&self) -> &AtomicU32 {
+        &self.0.memory().armed_data().armed
+    }
+}

@@ -1,0 +1,87 @@
+//! The segment that this end writes.
+
+use super::error::SegmentError;
+use super::layout::{Capacity, PAGE};
+use super::view::SegmentView;
+use crate::ring::NoSpace;
+use crate::sys::Errno;
+use crate::sys::map::Mapping;
+use crate::sys::memfd::{self, SealFlags};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What a segment must be sealed against before another process may rely on it: `SHRINK`, or its reader could
+/// be killed by `SIGBUS`; `GROW`, so that the size is a fact; `FUTURE_WRITE`, so that nobody but its maker, who
+/// mapped it before, ever writes; `SEAL`, so that this was the last word.
+pub(super) const SEGMENT_SEALS: SealFlags =
+    SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::FUTURE_WRITE).union(SealFlags::SEAL);
+
+/// The segment that this end alone writes, mapped for reading and writing.
+#[derive(Debug)]
+pub(crate) struct OwnedSegment {
+    pub(super) view: SegmentView,
+    /// All pages were allocated at birth, because this kernel cannot populate a mapping step by step.
+    whole: bool,
+}
+
+impl OwnedSegment {
+    /// Makes a segment, all zero, and the descriptor for the peer. Drop the descriptor once it is passed.
+    ///
+    /// # Errors
+    /// [`SegmentError::Call`] where memfds are denied, limited or used up; [`SegmentError::Target`].
+    pub(crate) fn create(capacity: Capacity) -> Result<(Self, OwnedFd), SegmentError> {
+        if cfg!(not(target_pointer_width = "64")) {
+            return Err(SegmentError::Target);
+        }
+        let (mapping, fd) = create_mapped(capacity.segment_len())?;
+        let whole = populate_or_allocate(&mapping, &fd)?;
+        // Only now: a mapping made before `FUTURE_WRITE` stays writable, none made later is.
+        memfd::seal(&fd, SEGMENT_SEALS).map_err(SegmentError::call("F_ADD_SEALS"))?;
+        Ok((Self { view: SegmentView::new(mapping, capacity), whole }, fd))
+    }
+
+    /// Makes the bytes `from .. to` of the data area ready to be written.
+    ///
+    /// # Errors
+    /// [`NoSpace`]: the system has no memory for them.
+    pub(crate) fn populate(&self, from: u64, to: u64) -> Result<(), NoSpace> {
+        if self.whole || from >= to {
+            return Ok(());
+        }
+        let (from, to) =
+            (from.min(self.capacity().bytes()) as usize, to.min(self.capacity().bytes()) as usize);
+        self.view.mapping().populate(super::layout::DATA + from, to - from).map_err(|_| NoSpace)
+    }
+
+    /// The length of the data area.
+    pub(crate) fn capacity(&self) -> Capacity {
+        self.view.capacity()
+    }
+
+    /// Whether this is a forked child's copy, behind which there is no memory.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.view.mapping().origin().forked()
+    }
+}
+
+/// An unsealed memfd and its mapping.
+pub(super) fn create_mapped(len: usize) -> Result<(Mapping, OwnedFd), SegmentError> {
+    let fd = memfd::create(len as u64).map_err(|errno| {
+        let call = if errno == Errno::FBIG { "ftruncate" } else { "memfd_create" };
+        SegmentError::call(call)(errno)
+    })?;
+    let mapping = Mapping::read_write(&fd, len).map_err(SegmentError::call("mmap"))?;
+    Ok((mapping, fd))
+}
+
+/// Makes the first page writable without a fault; where the kernel cannot do that to a mapping (before Linux
+/// 5.14), allocates all of the memory behind it and says `true`.
+pub(super) fn populate_or_allocate(mapping: &Mapping, fd: impl AsFd) -> Result<bool, SegmentError> {
+    match mapping.populate(0, PAGE) {
+        Ok(()) => Ok(false),
+        Err(Errno::INVAL) => {
+            memfd::allocate(fd, mapping.len() as u64).map_err(SegmentError::call("fallocate"))?;
+            Ok(true)
+        }
+        Err(errno) => Err(SegmentError::call("madvise")(errno)),
+    }
+}

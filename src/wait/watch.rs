@@ -1,0 +1,149 @@
+//! The watch thread: tells links that sleep on futexes that their peer is gone.
+//!
+//! One for each process that has a link, blocked in `epoll_wait` on the links' control sockets (hang-up only)
+//! and their peers' pidfds, with all signals blocked. A forked child that makes links of its own starts its own.
+
+#![allow(unsafe_code)]
+
+use crate::sync::{AtomicU64, Ordering};
+use crate::sys::epoll::{Epoll, Interest, Ready};
+use crate::sys::fork::Origin;
+use crate::sys::{Result, process};
+use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// What the watch thread has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// The peer's end of the control socket is closed.
+    HungUp,
+    /// The peer's process has ended.
+    Dead,
+}
+
+/// Something that wants to know when its peer is gone.
+pub(crate) trait Watched: Send + Sync {
+    /// The control socket, and the peer's pidfd where there is one. The same at every call.
+    fn descriptors(&self) -> (BorrowedFd<'_>, Option<BorrowedFd<'_>>);
+    /// The peer is gone. Must not block.
+    fn gone(&self, gone: Gone);
+}
+
+/// The watch thread of this process.
+pub(crate) struct Watch {
+    origin: Origin,
+    epoll: Arc<Epoll>,
+    watched: Arc<Mutex<Entries>>,
+}
+
+#[derive(Default)]
+struct Entries {
+    next: u64,
+    by_token: HashMap<u64, Weak<dyn Watched>>,
+}
+
+/// The address of this process's [`Watch`], 0 before the first link. Its target is never freed.
+static CURRENT: AtomicU64 = AtomicU64::new(0);
+
+/// Bit 0 of an epoll token: the event is of the pidfd.
+const PIDFD: u64 = 1;
+
+impl Watch {
+    /// This process's watch thread, started if need be.
+    ///
+    /// # Errors
+    /// The errno of `epoll_create`, or `EAGAIN` if no thread could be started.
+    pub(crate) fn here() -> Result<&'static Self> {
+        // R8, acquire side: the watch is whole before its address is known.
+        let known = CURRENT.load(Ordering::Acquire);
+        if known != 0 {
+            // SAFETY: every value but 0 is the exposed address of a leaked `Watch`, published by the release
+            // below; a forked child has a copy of it at the same address.
+            let watch: &'static Self = unsafe { &*std::ptr::with_exposed_provenance(known as usize) };
+            if !watch.origin.forked() {
+                return Ok(watch);
+            }
+        }
+        let watch: &'static Self = Box::leak(Box::new(Self::start()?));
+        let address = std::ptr::from_ref(watch).expose_provenance() as u64;
+        // R8, release side.
+        match CURRENT.compare_exchange(known, address, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(watch),
+            // Another thread was faster: use its own, and let this one idle.
+            Err(_) => Self::here(),
+        }
+    }
+
+    fn start() -> Result<Self> {
+        let epoll = Arc::new(Epoll::new()?);
+        let watched = Arc::new(Mutex::new(Entries::default()));
+        let watch =
+            Self { origin: Origin::here()?, epoll: Arc::clone(&epoll), watched: Arc::clone(&watched) };
+        std::thread::Builder::new()
+            .name("ringway-watch".into())
+            .stack_size(64 * 1024)
+            .spawn(move || run(&epoll, &watched))
+            .map_err(|error| crate::sys::Errno::from_io_error(&error).unwrap_or(crate::sys::Errno::AGAIN))?;
+        Ok(watch)
+    }
+
+    /// Watches until [`Watch::forget`] is called with the token that this returns.
+    ///
+    /// # Errors
+    /// The errno of `epoll_ctl`; nothing is watched then.
+    pub(crate) fn add(&self, watched: &Arc<impl Watched + 'static>) -> Result<u64> {
+        let token = {
+            let mut entries = self.entries();
+            let token = entries.next;
+            entries.next += 2;
+            let weak = Arc::downgrade(watched);
+            entries.by_token.insert(token, weak);
+            token
+        };
+        let (control, pidfd) = watched.descriptors();
+        let mut added = self.epoll.add(control, token, Interest::HangUp);
+        if let (Ok(()), Some(pidfd)) = (added, pidfd) {
+            added = self.epoll.add(pidfd, token | PIDFD, Interest::Readable);
+        }
+        added.inspect_err(|_| self.forget(token, control, pidfd))?;
+        Ok(token)
+    }
+
+    /// Watches no longer.
+    pub(crate) fn forget(&self, token: u64, control: BorrowedFd<'_>, pidfd: Option<BorrowedFd<'_>>) {
+        self.entries().by_token.remove(&token);
+        // Already gone if it fired: there is nothing to do about a failure.
+        let _ = self.epoll.remove(control);
+        let _ = pidfd.map(|pidfd| self.epoll.remove(pidfd));
+    }
+
+    fn entries(&self) -> std::sync::MutexGuard<'_, Entries> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn run(epoll: &Epoll, watched: &Mutex<Entries>) {
+    process::block_signals();
+    let mut ready = Vec::new();
+    while epoll.wait(&mut ready, None).is_ok() {
+        for event in ready.drain(..) {
+            let token = event.token & !PIDFD;
+            let entry = watched.lock().unwrap_or_else(PoisonError::into_inner).by_token.get(&token).cloned();
+            if let Some(watched) = entry.and_then(|weak| weak.upgrade()) {
+                tell(epoll, event, &*watched);
+            }
+        }
+    }
+}
+
+fn tell(epoll: &Epoll, event: Ready, watched: &dyn Watched) {
+    let (control, pidfd) = watched.descriptors();
+    if event.token & PIDFD == 0 {
+        let _ = epoll.remove(control);
+        watched.gone(Gone::HungUp);
+    } else {
+        let _ = pidfd.map(|pidfd| epoll.remove(pidfd));
+        watched.gone(Gone::Dead);
+    }
+}
