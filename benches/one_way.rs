@@ -3,7 +3,8 @@
 //! **Method.** Two processes on two cpus; the first sends, one call a message, the second receives, one call a message.
 //! The sender copies in, the receiver copies out and checks the sequence number of each message. Time runs from
 //! before the first message is sent until the last one has been received. The pipe and the stream are read 64 KiB
-//! at a time, so that many small messages come by one system call: what such a path can do at its best.
+//! at a time, so that many small messages come by one system call: what such a path can do at its best. *Grants* are
+//! messages written in place, *batches* are 64 messages committed at once; both are received one by one.
 //!
 //! **Caveats.** A stream without answers hides every latency: it says nothing of how soon a message arrives (see
 //! `--bench round_trip`). Sender and receiver do nothing else; their data stays in the caches of the two cores. A pipe
@@ -16,39 +17,23 @@ mod support;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use support::bare_ring::BareRing;
-use support::limits::HandOver;
-use support::seqpacket::Seqpacket;
-use support::stream::{Pipe, UnixStream};
-use support::{Cpus, Shape, Start, criterion_bench, stats};
-
-const SIZES: [usize; 5] = [8, 64, 1024, 64 << 10, 1 << 20];
+use support::subjects::{ONE_WAYS, subjects};
+use support::{Cpus, Shape, criterion_bench, stats};
 
 fn one_way(criterion: &mut Criterion) {
     let cpus = Cpus::choose().expect("the system says which cpus are allowed");
     eprintln!("{cpus}");
-    for size in SIZES {
+    for size in ONE_WAYS {
         let mut group = criterion.benchmark_group(format!("one way/{}", stats::bytes(size)));
         group
             .sample_size(20)
             .warm_up_time(Duration::from_millis(500))
             .measurement_time(Duration::from_secs(2));
         group.throughput(Throughput::ElementsAndBytes { elements: 1, bytes: size as u64 });
-        for subject in subjects(size) {
+        for subject in subjects(Shape::OneWay, size) {
             criterion_bench::measure(&mut group, subject, Shape::OneWay, size, cpus);
         }
     }
-}
-
-fn subjects(size: usize) -> Vec<&'static dyn Start> {
-    let mut subjects: Vec<&'static dyn Start> = vec![&Pipe, &UnixStream];
-    if size < 1 << 20 {
-        subjects.extend([&BareRing as &dyn Start, &Seqpacket]);
-    }
-    if size == 64 << 10 {
-        subjects.push(&HandOver);
-    }
-    subjects
 }
 
 criterion_group!(benches, one_way);

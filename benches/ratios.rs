@@ -6,11 +6,15 @@
 //! does not. The rounds are repeated, so that a drift of the machine falls on all rows. A row's value is the median of
 //! its rounds; a ratio is taken in each round and then its median, with the lowest and the highest beside it. Cpu time
 //! (`getrusage`) is that of both processes; *sleeps* counts how often they gave up their cpu for one message, and so
-//! says whether a row was awake or asleep. For the two shapes of traffic see `round_trip` and `one_way`.
+//! says whether a row was awake or asleep. For *round trip* and *one way* see the benches of these names; *asleep* is a
+//! round trip in which each process computes for 100 µs before it sends, so that the other sleeps by then. That work
+//! is taken off the times.
 //!
 //! The subjects: the *limits* (`support/limits.rs`) have no protocol at all; the *bare ring* (`support/bare_ring.rs`)
 //! has the protocol and no library around it; the pipe has 1 MiB, one write a message, and reads of 64 KiB; *pipe,
-//! polled* is the same pipe whose ends never sleep.
+//! polled* is the same pipe whose ends never sleep. *Ringway* is a channel with its defaults, which polls before it
+//! sleeps; *parked* goes to sleep at once, and often finds on its way there that the answer has come;
+//! *socket* is the channel where shared memory cannot be had.
 //!
 //! **Caveats.** The bounds beside the ratios are the project's aims on one kind of machine, two cores that share a
 //! cache. They are printed, never enforced: the exit code says only whether all messages arrived. Through a pipe the
@@ -35,23 +39,18 @@ use support::bare_ring::BareRing;
 use support::cpus::processor;
 use support::limits::{HandOver, PingPong};
 use support::plot::{Bar, Group, Kind, Plot};
-use support::raw_sync_event::RawSyncEvent;
+use support::ringway;
 use support::rounds::{Effort, Measured, Row, measure};
-use support::seqpacket::Seqpacket;
 use support::stats::{Summary, bytes, rate, time};
-use support::stream::{Pipe, PolledPipe, UnixStream};
+use support::stream::{Pipe, PolledPipe};
+use support::subjects::{ASLEEP, ONE_WAYS, ROUND_TRIPS, subjects};
 use support::{Cpus, Shape, Start, measuring};
 
-const ROUND_TRIPS: [usize; 6] = [8, 48, 64, 256, 1024, 64 << 10];
-const ONE_WAYS: [usize; 5] = [8, 64, 1024, 64 << 10, 1 << 20];
 const ROUNDS: usize = 9;
 const ROUNDS_MIN: usize = 7;
 /// How many runs a round of a row has, and how long each is.
 const RUNS: usize = 64;
 const RUN: Duration = Duration::from_millis(2);
-
-const OURS: &str = "Ringway";
-const OURS_PARKED: &str = "Ringway, parked";
 
 fn main() -> ExitCode {
     let options = match Options::parse(env::args().skip(1)) {
@@ -82,8 +81,9 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
         .filter(|row| options.selects(row) && (options.quick || cpus.two() || !row.subject.spins()))
         .collect();
     let measured = measure(&rows, effort, cpus)?;
-    print_rows(&measured, Shape::RoundTrip);
-    print_rows(&measured, Shape::OneWay);
+    for shape in [Shape::RoundTrip, Shape::Asleep, Shape::OneWay] {
+        print_rows(&measured, shape);
+    }
     print_ratios(&measured);
     match &options.svg {
         Some(directory) if !options.quick => write_plots(&measured, directory)?,
@@ -132,58 +132,45 @@ impl Options {
 }
 
 fn name(row: &Row) -> String {
-    let shape = match row.shape {
-        Shape::RoundTrip => "round trip",
-        Shape::OneWay => "one way",
-    };
-    format!("{shape}, {}, {}", bytes(row.size), row.subject.name())
+    format!("{}, {}, {}", row.shape.name(), bytes(row.size), row.subject.name())
 }
 
 /// Every row, in the order of the tables.
 fn rows() -> Vec<Row> {
-    let mut rows = Vec::new();
-    for size in ROUND_TRIPS {
-        let mut subjects: Vec<&'static dyn Start> =
-            vec![&BareRing, &Pipe, &PolledPipe, &UnixStream, &Seqpacket];
-        if size == 8 {
-            subjects.extend([&RawSyncEvent as &dyn Start, &PingPong]);
-        }
-        rows.extend(subjects.into_iter().map(|subject| Row { subject, shape: Shape::RoundTrip, size }));
-    }
-    for size in ONE_WAYS {
-        let mut subjects: Vec<&'static dyn Start> = vec![&Pipe, &UnixStream];
-        if size < 1 << 20 {
-            subjects.extend([&BareRing as &dyn Start, &Seqpacket]);
-        }
-        if size == 64 << 10 {
-            subjects.push(&HandOver);
-        }
-        rows.extend(subjects.into_iter().map(|subject| Row { subject, shape: Shape::OneWay, size }));
-    }
-    rows
+    let shapes =
+        [(Shape::RoundTrip, &ROUND_TRIPS[..]), (Shape::Asleep, &ASLEEP[..]), (Shape::OneWay, &ONE_WAYS[..])];
+    let cells = shapes.into_iter().flat_map(|(shape, sizes)| sizes.iter().map(move |&size| (shape, size)));
+    cells
+        .flat_map(|(shape, size)| {
+            subjects(shape, size).into_iter().map(move |subject| Row { subject, shape, size })
+        })
+        .collect()
 }
 
 fn unit(shape: Shape) -> fn(f64) -> String {
     match shape {
-        Shape::RoundTrip => time,
+        Shape::RoundTrip | Shape::Asleep => time,
         Shape::OneWay => rate,
     }
 }
 
 fn print_rows(measured: &[Measured], shape: Shape) {
-    let title = match shape {
-        Shape::RoundTrip => "Round trip",
-        Shape::OneWay => "One way",
-    };
     println!(
-        "\n{title:<10}{:<32}{:>12}{:>12}{:>12}{:>12}{:>14}{:>10}",
-        "", "median", "lowest", "highest", "bytes", "cpu/message", "sleeps"
+        "\n{:<10}{:<32}{:>12}{:>12}{:>12}{:>12}{:>14}{:>10}",
+        shape.name(),
+        "",
+        "median",
+        "lowest",
+        "highest",
+        "bytes",
+        "cpu/message",
+        "sleeps"
     );
     for of in measured.iter().filter(|of| of.row.shape == shape) {
         let value = Summary::of(of.values());
         let unit = unit(shape);
         let moved = match shape {
-            Shape::RoundTrip => "–".to_owned(),
+            Shape::RoundTrip | Shape::Asleep => "–".to_owned(),
             Shape::OneWay => format!("{:.2} GB/s", value.median * of.row.size as f64 / 1e9),
         };
         println!(
@@ -205,6 +192,8 @@ fn print_rows(measured: &[Measured], shape: Shape) {
 enum Bound {
     AtMost(f64),
     AtLeast(f64),
+    /// Nothing: it is there to be compared.
+    Nothing,
 }
 
 /// A comparison of two rows, by size and name: the value of the first divided by that of the second.
@@ -216,27 +205,30 @@ struct Ratio {
     bound: Bound,
 }
 
-/// Every ratio that the project has an aim for.
+/// Every ratio that the project has an aim for, or that shows what such an aim is worth.
 fn ratios() -> Vec<Ratio> {
-    use Bound::{AtLeast, AtMost};
-    use Shape::{OneWay, RoundTrip};
-    let ratio = |shape, first: (usize, &'static str), second: (usize, &'static str), bound| {
-        let measure = if shape == RoundTrip { "round trip" } else { "one way" };
-        let question = format!("{measure}, {}: {} / {}", bytes(first.0), first.1, second.1);
+    use Bound::{AtLeast, AtMost, Nothing};
+    use Shape::{Asleep, OneWay, RoundTrip};
+    let ratio = |shape: Shape, first: (usize, &'static str), second: (usize, &'static str), bound| {
+        let question = format!("{}, {}: {} / {}", shape.name(), bytes(first.0), first.1, second.1);
         Ratio { question, shape, first, second, bound }
     };
-    let (bare, pipe) = (Start::name(&BareRing), Start::name(&Pipe));
+    let (ours, parked) = (Start::name(&ringway::DEFAULT), Start::name(&ringway::PARKED));
+    let (bare, pipe, polled) = (Start::name(&BareRing), Start::name(&Pipe), Start::name(&PolledPipe));
     let (ping_pong, hand_over) = (Start::name(&PingPong), Start::name(&HandOver));
     let mut ratios = vec![
-        ratio(RoundTrip, (48, OURS), (8, ping_pong), AtMost(1.3)),
-        ratio(RoundTrip, (48, pipe), (48, OURS), AtLeast(100.0)),
-        ratio(OneWay, (8, OURS), (8, pipe), AtLeast(40.0)),
-        ratio(OneWay, (64, OURS), (64, pipe), AtLeast(30.0)),
-        ratio(OneWay, (64 << 10, OURS), (64 << 10, hand_over), AtLeast(0.9)),
+        ratio(RoundTrip, (48, ours), (8, ping_pong), AtMost(1.3)),
+        ratio(RoundTrip, (48, pipe), (48, ours), AtLeast(100.0)),
+        ratio(RoundTrip, (48, polled), (48, ours), Nothing),
+        ratio(OneWay, (8, ours), (8, pipe), AtLeast(40.0)),
+        ratio(OneWay, (64, ours), (64, pipe), AtLeast(30.0)),
+        ratio(OneWay, (64 << 10, ours), (64 << 10, hand_over), AtLeast(0.9)),
     ];
-    ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, OURS), (size, bare), AtMost(1.25))));
-    ratios.extend(ONE_WAYS.map(|size| ratio(OneWay, (size, bare), (size, OURS), AtMost(1.25))));
-    ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, OURS_PARKED), (size, pipe), AtMost(1.1))));
+    ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, ours), (size, bare), AtMost(1.25))));
+    ratios.extend(ONE_WAYS.map(|size| ratio(OneWay, (size, bare), (size, ours), AtMost(1.25))));
+    ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, parked), (size, pipe), AtMost(1.1))));
+    ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, ours), (size, pipe), AtMost(1.1))));
+    ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, parked), (size, pipe), AtMost(1.1))));
     ratios
 }
 
@@ -250,26 +242,27 @@ fn print_ratios(measured: &[Measured]) {
         };
         let (Some(first), Some(second)) = (row(ratio.first), row(ratio.second)) else { continue };
         let value = Summary::of(first.values().zip(second.values()).map(|(first, second)| first / second));
-        let (sign, bound, met) = match ratio.bound {
-            Bound::AtMost(bound) => ("≤", bound, value.median <= bound),
-            Bound::AtLeast(bound) => ("≥", bound, value.median >= bound),
+        let wanted = match ratio.bound {
+            Bound::AtMost(bound) if value.median <= bound => format!("≤ {bound}"),
+            Bound::AtMost(bound) => format!("≤ {bound}  missed"),
+            Bound::AtLeast(bound) if value.median >= bound => format!("≥ {bound}"),
+            Bound::AtLeast(bound) => format!("≥ {bound}  missed"),
+            Bound::Nothing => "–".to_owned(),
         };
         println!(
-            "{:<64}{:>9.2}{:>9.2}{:>9.2}   {sign} {bound}{}",
-            ratio.question,
-            value.median,
-            value.min,
-            value.max,
-            if met { "" } else { "  missed" }
+            "{:<64}{:>9.2}{:>9.2}{:>9.2}   {wanted}",
+            ratio.question, value.median, value.min, value.max
         );
     }
 }
 
 fn write_plots(measured: &[Measured], directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
-    let latency = plot(measured, Shape::RoundTrip, "Round trip between two processes: less is better");
-    let throughput =
-        plot(measured, Shape::OneWay, "Messages a second from one process to another: more is better");
+    let cells = [8, 48, 1024, 64 << 10].map(|size| (Shape::RoundTrip, size));
+    let cells: Vec<_> = cells.into_iter().chain([(Shape::Asleep, 8)]).collect();
+    let latency = plot(measured, &cells, "Round trip between two processes: less is better");
+    let cells = ONE_WAYS.map(|size| (Shape::OneWay, size));
+    let throughput = plot(measured, &cells, "Messages a second from one process to another: more is better");
     for (name, plot) in [("latency.svg", latency), ("throughput.svg", throughput)] {
         let path = directory.join(name);
         fs::write(&path, plot.svg())?;
@@ -278,14 +271,14 @@ fn write_plots(measured: &[Measured], directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn plot(measured: &[Measured], shape: Shape, title: &str) -> Plot {
-    let sizes: &[usize] = match shape {
-        Shape::RoundTrip => &[8, 48, 1024, 64 << 10],
-        Shape::OneWay => &[8, 64, 1024, 64 << 10, 1 << 20],
-    };
+/// A chart of some shapes and sizes, whose values have the unit of the first.
+fn plot(measured: &[Measured], cells: &[(Shape, usize)], title: &str) -> Plot {
     let rounds = measured.first().map_or(0, |of| of.runs.len());
-    let group = |&size: &usize| Group {
-        label: bytes(size),
+    let group = |&(shape, size): &(Shape, usize)| Group {
+        label: match shape {
+            Shape::RoundTrip | Shape::OneWay => bytes(size),
+            Shape::Asleep => format!("{}, the receiver asleep", bytes(size)),
+        },
         bars: (measured.iter()).filter(|of| of.row.shape == shape && of.row.size == size).map(bar).collect(),
     };
     Plot {
@@ -294,15 +287,15 @@ fn plot(measured: &[Measured], shape: Shape, title: &str) -> Plot {
             "{}; two pinned processes; logarithmic; median of {rounds} rounds, thin line from lowest to highest",
             processor()
         ),
-        unit: unit(shape),
-        groups: sizes.iter().map(group).filter(|group| !group.bars.is_empty()).collect(),
+        unit: unit(cells[0].0),
+        groups: cells.iter().map(group).filter(|group| !group.bars.is_empty()).collect(),
     }
 }
 
 fn bar(of: &Measured) -> Bar {
     let label = of.row.subject.name();
     let kind = match label {
-        OURS | OURS_PARKED => Kind::Ours,
+        _ if label.starts_with(Start::name(&ringway::DEFAULT)) => Kind::Ours,
         _ if label == Start::name(&BareRing) || label.starts_with("limit") => Kind::Limit,
         _ => Kind::Other,
     };

@@ -2,9 +2,9 @@
 //!
 //! **Method.** Two processes on two cpus; the first sends a message and waits for its copy, the second receives it and
 //! sends it back. Both copy in, copy out, and check the sequence number of each message. Both wait as the subject
-//! does by default; a pipe, a socket and raw_sync's event always sleep, so a round trip through them is two wake-ups.
-//! The processes live as long as a benchmark; criterion's time is that of the first process, from its first message
-//! to its last answer, and holds no fork, no command and no meeting of the two.
+//! does by default, or as its name says; a pipe, a socket and raw_sync's event always sleep, so a round trip through
+//! them is two wake-ups. The processes live as long as a benchmark; criterion's time is that of the first process,
+//! from its first message to its last answer, and holds no fork, no command and no meeting of the two.
 //!
 //! **Caveats.** With two cpus to themselves the processes never compete with anyone. On other machines, in other
 //! virtual machines, and with more load, a wake-up costs anything from 5 to 100 µs. Subjects are measured one
@@ -17,36 +17,22 @@ mod support;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use support::bare_ring::BareRing;
-use support::limits::PingPong;
-use support::raw_sync_event::RawSyncEvent;
-use support::seqpacket::Seqpacket;
-use support::stream::{Pipe, PolledPipe, UnixStream};
-use support::{Cpus, Shape, Start, criterion_bench, stats};
-
-const SIZES: [usize; 6] = [8, 48, 64, 256, 1024, 64 << 10];
+use support::subjects::{ROUND_TRIPS, subjects};
+use support::{Cpus, Shape, criterion_bench, stats};
 
 fn round_trip(criterion: &mut Criterion) {
     let cpus = Cpus::choose().expect("the system says which cpus are allowed");
     eprintln!("{cpus}");
-    for size in SIZES {
+    for size in ROUND_TRIPS {
         let mut group = criterion.benchmark_group(format!("round trip/{}", stats::bytes(size)));
         group
             .sample_size(20)
             .warm_up_time(Duration::from_millis(500))
             .measurement_time(Duration::from_secs(2));
-        for subject in subjects(size) {
+        for subject in subjects(Shape::RoundTrip, size) {
             criterion_bench::measure(&mut group, subject, Shape::RoundTrip, size, cpus);
         }
     }
-}
-
-fn subjects(size: usize) -> Vec<&'static dyn Start> {
-    let mut subjects: Vec<&'static dyn Start> = vec![&BareRing, &Pipe, &PolledPipe, &UnixStream, &Seqpacket];
-    if size == support::roles::SEQUENCE {
-        subjects.extend([&PingPong as &dyn Start, &RawSyncEvent]);
-    }
-    subjects
 }
 
 criterion_group!(benches, round_trip);

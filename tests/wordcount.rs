@@ -23,7 +23,8 @@ mod count;
 #[allow(dead_code, reason = "the example uses the rest")]
 mod cpu;
 
-const TRANSPORTS: [&str; 2] = ["Unix stream socket (plain)", "pipe (plain)"];
+const TRANSPORTS: [&str; 4] =
+    ["shared memory (Ringway)", "fallback socket (Ringway)", "Unix stream socket (plain)", "pipe (plain)"];
 const WATCHDOG: Duration = Duration::from_secs(120);
 
 // --- The program ---

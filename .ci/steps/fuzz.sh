@@ -4,7 +4,7 @@ source .ci/lib.sh
 readonly RUNS=${RINGWAY_FUZZ_RUNS:-20000}
 need_tool fuzz
 targets=$(cargo fuzz list | sort)
-written=$(find fuzz/fuzz_targets -name '*.rs' -exec basename {} .rs \; 2>/dev/null | sort)
+written=$(find fuzz -path '*/fuzz_targets/*.rs' -exec basename {} .rs \; | sort)
 [ "$targets" = "$written" ] || die "fuzz/Cargo.toml lists [$targets], fuzz/fuzz_targets holds [$written]"
 [ -n "$targets" ] || skip "fuzz/Cargo.toml lists no target"
 need_nightly

@@ -17,24 +17,29 @@
 //! run is compared byte by byte.
 
 pub mod bare_ring;
+pub mod cluster;
 pub mod cpus;
 pub mod criterion_bench;
+pub mod killing;
 pub mod limits;
 pub mod pages;
 pub mod pair;
 pub mod plot;
 pub mod process;
 pub mod raw_sync_event;
+pub mod ringway;
 pub mod roles;
 pub mod rounds;
 pub mod seqpacket;
 pub mod stats;
 pub mod stream;
+pub mod subjects;
 
 pub use cpus::Cpus;
 pub use pair::{Failure, Pair, Shape};
 
 use std::io;
+use std::ops::Range;
 
 /// A duplex path between two processes.
 pub trait Subject {
@@ -65,6 +70,15 @@ pub trait End {
     /// Copies the next message into `buffer`, whose length is what the sender sends, and returns the length of
     /// what came.
     fn recv(&mut self, buffer: &mut [u8]) -> usize;
+
+    /// Sends `message` once for each number, stamped with it. For ends that can do better than one by one.
+    #[inline(always)]
+    fn send_each(&mut self, message: &mut [u8], numbers: Range<u64>) {
+        for number in numbers {
+            roles::stamp(message, number);
+            self.send(message);
+        }
+    }
 }
 
 /// Starts pairs of processes for any subject: [`Subject`] without its types, so that subjects fit a list.

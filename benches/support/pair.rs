@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::cpus::{self, Cpus};
 use super::pages::Pages;
 use super::process::{self, Child, Forked, Usage};
-use super::roles::Role;
+use super::roles::{self, Role};
 use super::{Start, Subject};
 
 /// How long a run may take before it counts as hung. Runs are planned to take less than a second.
@@ -24,17 +24,32 @@ const WATCHDOG: Duration = Duration::from_secs(60);
 pub enum Shape {
     /// The first process sends, the second answers, one message at a time.
     RoundTrip,
+    /// The same, but each process works before it sends, so that the other one is asleep by then.
+    Asleep,
     /// The first process sends, the second receives.
     OneWay,
 }
 
-/// What one run has taken.
+impl Shape {
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RoundTrip => "round trip",
+            Self::Asleep => "asleep",
+            Self::OneWay => "one way",
+        }
+    }
+}
+
+/// What one run has taken, without the work of [`Shape::Asleep`].
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     /// How many messages, or round trips, it was.
     pub messages: u64,
     /// From before the first message is sent until the last one has been received.
     pub elapsed: Duration,
+    /// How long the processes have worked in that time, one after the other.
+    pub worked: Duration,
     /// Cpu time of both processes together.
     pub cpu: Duration,
     /// How often the two processes went to sleep, together.
@@ -85,14 +100,16 @@ impl Pair {
             Ok(reports) => reports,
             Err(why) => return Err(self.failure(&why)),
         };
-        let last = match self.shape {
-            Shape::RoundTrip => first.ended,
-            Shape::OneWay => second.ended,
+        let last = if self.shape == Shape::OneWay { second.ended } else { first.ended };
+        let worked = match self.shape {
+            Shape::Asleep => roles::WORK.as_nanos() as u64 * 2 * messages,
+            Shape::RoundTrip | Shape::OneWay => 0,
         };
         Ok(Run {
             messages,
-            elapsed: Duration::from_nanos(last.saturating_sub(first.began)),
-            cpu: Duration::from_nanos(first.cpu + second.cpu),
+            elapsed: Duration::from_nanos(last.saturating_sub(first.began + worked)),
+            worked: Duration::from_nanos(worked),
+            cpu: Duration::from_nanos((first.cpu + second.cpu).saturating_sub(worked)),
             sleeps: first.sleeps + second.sleeps,
         })
     }
@@ -150,7 +167,8 @@ fn fork_both<S: Subject>(subject: &S, shape: Shape, size: usize, cpus: Cpus) -> 
             drop(answer);
             let mut role = enter(subject, ask, size, cpus.first);
             serve(&mut wire, &meeting, |messages| match shape {
-                Shape::RoundTrip => role.ask(messages),
+                Shape::RoundTrip => role.ask(messages, || ()),
+                Shape::Asleep => role.ask(messages, roles::work),
                 Shape::OneWay => role.pour(messages),
             });
         }),
@@ -161,7 +179,8 @@ fn fork_both<S: Subject>(subject: &S, shape: Shape, size: usize, cpus: Cpus) -> 
         Forked::Child(mut wire) => process::leave(|| {
             let mut role = enter(subject, answer, size, cpus.second);
             serve(&mut wire, &meeting, |messages| match shape {
-                Shape::RoundTrip => role.answer(messages),
+                Shape::RoundTrip => role.answer(messages, || ()),
+                Shape::Asleep => role.answer(messages, roles::work),
                 Shape::OneWay => role.drain(messages),
             });
         }),
@@ -169,10 +188,13 @@ fn fork_both<S: Subject>(subject: &S, shape: Shape, size: usize, cpus: Cpus) -> 
     Ok([first, second])
 }
 
-/// Pins this process and makes its end.
+/// Makes this process's end, and pins the process.
+///
+/// In this order, because an end that finds one cpu only would think that its peer has no other, and never poll.
 fn enter<S: Subject>(subject: &S, half: S::Half, size: usize, cpu: usize) -> Role<S::End> {
+    let end = subject.connect(half).expect("the other process connects too");
     cpus::pin(cpu).expect("a cpu that this process may use");
-    Role::new(subject.connect(half).expect("the other process connects too"), size)
+    Role::new(end, size)
 }
 
 /// Carries messages by command until the bench hangs up.

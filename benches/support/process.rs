@@ -4,7 +4,7 @@
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
-use std::{io, mem};
+use std::{fs, io, mem};
 
 use rustix::process::{
     Pid, Signal, WaitOptions, getppid, kill_process, set_parent_process_death_signal, waitpid,
@@ -57,6 +57,18 @@ pub fn leave(work: impl FnOnce()) -> ! {
 }
 
 impl Child {
+    /// Kills the child and does not wait for its end.
+    pub fn kill(&self) -> io::Result<()> {
+        Ok(kill_process(self.pid, Signal::KILL)?)
+    }
+
+    /// Whether the child's first thread sleeps.
+    pub fn is_asleep(&self) -> io::Result<bool> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero()))?;
+        // The state follows the name, which stands in parentheses and may hold anything.
+        Ok(stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S')))
+    }
+
     /// Kills the child unless it has ended, and tells how it ended.
     ///
     /// A child keeps its wire to the very end, so one whose wire has hung up has its exit status by now, and the

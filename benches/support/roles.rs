@@ -1,11 +1,16 @@
 //! What the two processes do with a path, message by message: the loops that are timed.
 
-use std::hint::black_box;
+use std::hint::{black_box, spin_loop};
+use std::time::{Duration, Instant};
 
 use super::End;
 
 /// The bytes of a message that its sequence number takes.
 pub const SEQUENCE: usize = 8;
+
+/// How long a process works before it sends, in the shape that has the other one asleep by then. Longer than any
+/// subject polls.
+pub const WORK: Duration = Duration::from_micros(100);
 
 /// One process's end of the path, its messages, and how many it has carried.
 #[derive(Debug)]
@@ -28,29 +33,33 @@ impl<E: End> Role<E> {
         Self { end, message, buffer: vec![0; size], sequence: 0 }
     }
 
-    /// Sends each message and waits for its answer.
-    pub fn ask(&mut self, messages: u64) {
+    /// Sends each message, after some work, and waits for its answer.
+    pub fn ask(&mut self, messages: u64, work: impl Fn()) {
         for _ in 0..messages {
-            self.send();
+            work();
+            self.sequence += 1;
+            stamp(&mut self.message, self.sequence);
+            self.end.send(&self.message);
             self.recv();
         }
         self.compare_last();
     }
 
-    /// Answers each message by what it received.
-    pub fn answer(&mut self, messages: u64) {
+    /// Answers each message, after some work, by what it received.
+    pub fn answer(&mut self, messages: u64, work: impl Fn()) {
         for _ in 0..messages {
             self.sequence += 1;
             self.recv();
+            work();
             self.end.send(&self.buffer);
         }
     }
 
     /// Sends the messages one after the other.
     pub fn pour(&mut self, messages: u64) {
-        for _ in 0..messages {
-            self.send();
-        }
+        let first = self.sequence + 1;
+        self.sequence += messages;
+        self.end.send_each(&mut self.message, first..first + messages);
     }
 
     /// Receives the messages one after the other.
@@ -60,13 +69,6 @@ impl<E: End> Role<E> {
             self.recv();
         }
         self.compare_last();
-    }
-
-    #[inline(always)]
-    fn send(&mut self) {
-        self.sequence += 1;
-        self.message[..SEQUENCE].copy_from_slice(&self.sequence.to_le_bytes());
-        self.end.send(&self.message);
     }
 
     #[inline(always)]
@@ -86,6 +88,20 @@ impl<E: End> Role<E> {
             "a message came with other bytes than were sent"
         );
     }
+}
+
+/// Keeps the cpu busy for [`WORK`].
+pub fn work() {
+    let begin = Instant::now();
+    while begin.elapsed() < WORK {
+        spin_loop();
+    }
+}
+
+/// Numbers a message.
+#[inline(always)]
+pub fn stamp(message: &mut [u8], number: u64) {
+    message[..SEQUENCE].copy_from_slice(&number.to_le_bytes());
 }
 
 #[cold]

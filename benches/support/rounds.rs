@@ -35,7 +35,7 @@ impl Measured {
     /// Per round: nanoseconds for a round trip, messages a second one way.
     pub fn values(&self) -> impl Iterator<Item = f64> + '_ {
         self.runs.iter().map(|run| match self.row.shape {
-            Shape::RoundTrip => run.elapsed.as_nanos() as f64 / run.messages as f64,
+            Shape::RoundTrip | Shape::Asleep => run.elapsed.as_nanos() as f64 / run.messages as f64,
             Shape::OneWay => run.messages as f64 / run.elapsed.as_secs_f64(),
         })
     }
@@ -96,7 +96,8 @@ fn calibrate(row: Row, length: Duration, cpus: Cpus) -> Result<u64, Failure> {
     loop {
         let mut elapsed = Duration::MAX;
         for _ in 0..8 {
-            elapsed = elapsed.min(pair.run(messages)?.elapsed);
+            let run = pair.run(messages)?;
+            elapsed = elapsed.min(run.elapsed + run.worked);
         }
         if elapsed * 8 >= length {
             let scaled = messages as f64 * length.as_secs_f64() / elapsed.as_secs_f64();

@@ -21,6 +21,11 @@ impl Summary {
     }
 }
 
+/// The smallest value that so many per cent of all values do not exceed. The values are sorted and not empty.
+pub fn percentile(values: &[f64], percent: usize) -> f64 {
+    values[(values.len() * percent).div_ceil(100).max(1) - 1]
+}
+
 /// A duration in nanoseconds with its unit, in three digits or so.
 pub fn time(nanoseconds: f64) -> String {
     scaled(nanoseconds, &["ns", "µs", "ms", "s"])

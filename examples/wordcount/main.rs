@@ -10,6 +10,7 @@
 
 mod answer;
 mod args;
+mod cluster;
 mod count;
 mod cpu;
 mod job;
@@ -27,6 +28,7 @@ use count::Counts;
 use cpu::Cpu;
 use job::Pass;
 use progress::Progress;
+use ringway::Worker;
 use std::env;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -37,8 +39,13 @@ const BAD_OPTION: u8 = 2;
 
 fn main() -> ExitCode {
     let mut progress = Progress::on_stderr();
+    match Worker::from_env() {
+        Ok(None) => {}
+        Ok(Some(worker)) => return status(cluster::serve(&worker), &mut progress),
+        Err(error) => return status(Err(error.into()), &mut progress),
+    }
     if env::args_os().nth(1).is_some_and(|argument| argument == plain::WORKER) {
-        return plain::serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        return status(plain::serve().map_err(Into::into), &mut progress);
     }
     let done = match args::parse(env::args_os().skip(1)) {
         Ok(Request::Help) => table::print(args::HELP),
@@ -48,6 +55,10 @@ fn main() -> ExitCode {
             return BAD_OPTION.into();
         }
     };
+    status(done, &mut progress)
+}
+
+fn status(done: Result<()>, progress: &mut Progress) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,6 +1,7 @@
 //! What the job needs of a transport, and the transports that there are.
 
-use crate::{pipe, socket};
+use crate::{cluster, pipe, socket};
+use ringway::LinkChoice;
 use std::error::Error;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -26,16 +27,21 @@ pub trait Transport {
 /// Which transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    SharedMemory,
+    /// What Ringway falls back to where shared memory cannot be had.
+    Fallback,
     UnixSocket,
     Pipe,
 }
 
 impl Kind {
     /// In the order of the table.
-    pub const ALL: [Self; 2] = [Self::UnixSocket, Self::Pipe];
+    pub const ALL: [Self; 4] = [Self::SharedMemory, Self::Fallback, Self::UnixSocket, Self::Pipe];
 
     pub fn name(self) -> &'static str {
         match self {
+            Self::SharedMemory => "shared memory (Ringway)",
+            Self::Fallback => "fallback socket (Ringway)",
             Self::UnixSocket => "Unix stream socket (plain)",
             Self::Pipe => "pipe (plain)",
         }
@@ -44,6 +50,8 @@ impl Kind {
     /// Starts the workers.
     pub fn start(self, workers: usize) -> Result<Box<dyn Transport>> {
         Ok(match self {
+            Self::SharedMemory => Box::new(cluster::start(workers, LinkChoice::Shm)?),
+            Self::Fallback => Box::new(cluster::start(workers, LinkChoice::Socket)?),
             Self::UnixSocket => Box::new(socket::start(workers)?),
             Self::Pipe => Box::new(pipe::start(workers)?),
         })

@@ -1,15 +1,16 @@
 //! One end of a channel as a whole: both directions, shared by any number of threads.
 
-use super::error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+use super::error::{
+    RecvError, RecvTimeoutError, SalvageError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
 use super::message::Message;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::link::error::{RxError, TxError};
 use crate::link::peer::Peer;
-use crate::link::{Armed, Relief, Rx, Tx, Undelivered};
-use crate::ring::Corrupt;
+use crate::link::{Relief, Rx, Tx, Undelivered};
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One end of a channel: both directions, to be shared by any number of threads.
@@ -26,7 +27,6 @@ pub struct Channel {
     /// The receiving half came back, or the inbox has something.
     changed: Condvar,
     peer: Arc<Peer>,
-    notice: OnceLock<Notice>,
     inbox_max: u64,
     about: super::About,
 }
@@ -53,7 +53,7 @@ impl Channel {
         let peer = Arc::clone(tx.peer());
         let incoming = Incoming { rx, inbox: VecDeque::new(), inbox_bytes: 0, sender_waits: false };
         let (tx, incoming, changed) = (Mutex::new(tx), Mutex::new(incoming), Condvar::new());
-        Self { tx, incoming, changed, peer, notice: OnceLock::new(), inbox_max, about }
+        Self { tx, incoming, changed, peer, inbox_max, about }
     }
 
     /// What the two ends agreed on.
@@ -199,10 +199,6 @@ impl Channel {
         if std::mem::take(&mut incoming.sender_waits) {
             self.peer.wake_self();
         }
-        drop(incoming);
-        if let Some(notice) = self.notice.get() {
-            (notice.0)();
-        }
     }
 
     /// Says that nothing more will be sent: the peer takes what was sent, then is told of the end.
@@ -210,31 +206,24 @@ impl Channel {
         lock(&self.tx).close();
     }
 
-    /// Calls `notice` whenever the receiving half was lent and is back.
-    pub(crate) fn on_return(&self, notice: impl Fn() + Send + Sync + 'static) {
-        let _ = self.notice.set(Notice(Box::new(notice)));
+    /// What the peer, which is dead, had not taken, oldest first. The sending half is closed by this.
+    ///
+    /// # Errors
+    /// [`SalvageError`]; nothing is changed then.
+    pub fn salvage(&self) -> Result<Undelivered, SalvageError> {
+        salvage(&mut lock(&self.tx))
     }
+}
 
-    /// Asks to be woken through the control socket. Not for use beside a thread that waits in `recv`.
-    pub(crate) fn arm_doorbell(&self) -> Armed {
-        let mut incoming = lock(&self.incoming);
-        if incoming.inbox.is_empty() { incoming.rx.arm_doorbell() } else { Armed::Ready }
+/// What a dead peer had not taken.
+pub(super) fn salvage(tx: &mut Tx) -> Result<Undelivered, SalvageError> {
+    if tx.peer().forked() {
+        return Err(SalvageError::Forked);
     }
-
-    /// Takes that back.
-    pub(crate) fn disarm(&self) {
-        lock(&self.incoming).rx.disarm();
+    if !tx.peer().is_dead() {
+        return Err(SalvageError::NotDead);
     }
-
-    /// The peer: its control socket is readable when it rang the doorbell.
-    pub(crate) fn peer(&self) -> &Arc<Peer> {
-        &self.peer
-    }
-
-    /// What the peer, which is dead, had not taken. The sending half is closed by this.
-    pub(crate) fn salvage(&self) -> Result<Undelivered, Corrupt> {
-        lock(&self.tx).salvage()
-    }
+    tx.salvage().map_err(SalvageError::Corrupt)
 }
 
 impl Incoming {
@@ -269,15 +258,6 @@ struct Lent<'a> {
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         self.channel.put_back(std::mem::replace(&mut self.rx, Rx::Lent));
-    }
-}
-
-/// Whom to tell that the receiving half is back.
-struct Notice(Box<dyn Fn() + Send + Sync>);
-
-impl std::fmt::Debug for Notice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Notice")
     }
 }
 

@@ -4,7 +4,7 @@
 //! operation can have; [`Cause`] tells why a direction has ended.
 
 use crate::link::error::TxError;
-use crate::ring::NoSpace;
+use crate::ring::{Corrupt, NoSpace};
 use std::fmt;
 
 pub use crate::link::error::{BatchError, Cause};
@@ -126,6 +126,32 @@ operation_error! {
         Timeout = "no message came until the deadline",
     }
 }
+
+/// Why nothing is handed back by [`Channel::salvage`](super::Channel::salvage).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SalvageError {
+    /// The peer's process is not known to have ended: it could still take what is there.
+    NotDead,
+    /// What the peer left of its hand-out position is not what a correct peer writes.
+    Corrupt(Corrupt),
+    /// This process was forked from the link's owner.
+    Forked,
+}
+
+impl fmt::Display for SalvageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotDead => {
+                f.write_str("the peer may still take what it was sent: wait until it is told as died")
+            }
+            Self::Corrupt(corrupt) => corrupt.fmt(f),
+            Self::Forked => Cause::Forked.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SalvageError {}
 
 impl From<TxError> for SendError {
     fn from(error: TxError) -> Self {

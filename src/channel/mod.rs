@@ -1,6 +1,74 @@
-//! Two processes, one link (chapter to be written).
-
-#![allow(dead_code, reason = "the cluster that uses it comes next")]
+//! Two ends that send messages to each other, in two threads or two processes.
+//!
+//! [`pair`] makes two [`Pending`] ends; each connects where it is by then: in another thread, or in a forked child. The
+//! handshake agrees on what carries the messages ([`Channel::about`] tells), on capacities and on the longest message.
+//!
+//! A [`Channel`] is a whole end, for any number of threads. [`Channel::split`] makes of it a [`Sender`] and a
+//! [`Receiver`], each for one thread, without locks.
+//!
+//! # Example
+//! ```
+//! use ringway::channel::{Cause, Options, RecvError, pair};
+//! use std::thread;
+//!
+//! let (ours, theirs) = pair(&Options::new().capacity(64 << 10)?)?;
+//! let worker = thread::spawn(move || {
+//!     let (mut sender, mut receiver) = theirs.connect().expect("a link").split();
+//!     let mut buffer = vec![0; 1024];
+//!     while let Ok(len) = receiver.recv_into(&mut buffer) {
+//!         buffer[..len].reverse();
+//!         sender.send(&buffer[..len]).expect("a living peer");
+//!     }
+//! });
+//!
+//! let channel = ours.connect()?;
+//! channel.send(b"stressed")?;
+//! assert_eq!(&*channel.recv()?, b"desserts");
+//! channel.close_sending();
+//! assert_eq!(channel.recv(), Err(RecvError::Disconnected(Cause::Closed)));
+//! worker.join().expect("no panic");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Sending
+//! | | waits for space | longest message |
+//! |---|---|---|
+//! | `try_send` | never: [`TrySendError::Full`] | [`Sender::max_atomic`]: half the capacity, headers included |
+//! | `send`, `send_timeout`, `send_deadline` | yes | [`Sender::max_message`] |
+//! | [`Sender::grant`], written in place | yes | [`Sender::max_grant`]: a quarter of the capacity, less a header |
+//! | [`Sender::batch`], seen all at once | no: [`BatchError::Full`] | all of it together: half the capacity |
+//!
+//! Over the socket link `try_send`, a grant and a batch take what fits into one packet, at most 64 KiB.
+//!
+//! # Guarantees
+//! - A message of any length up to `max_message` arrives whole, in order, at most once. An empty message is a message.
+//!   tests: `two_ends_echo`, `records_of_every_length_come_out_as_they_went_in`
+//! - `Ok` means committed: a living peer gets the message even if this process is killed at the next instruction. tests:
+//!   `what_was_committed_by_a_producer_killed_before_its_wake_up_is_delivered`,
+//!   `what_a_killed_peer_had_committed_arrives_and_then_its_death`
+//! - Every wait ends: by its condition, its deadline, a close, or the peer's death. tests:
+//!   `a_consumer_that_goes_to_sleep_learns_of_the_death`, `a_sender_that_waits_learns_of_the_death`,
+//!   `a_deadline_ends_a_wait_and_not_before`
+//! - Two whole ends that both only send do not wait for each other for ever: each takes in what the other sends, up to
+//!   [`Options::inbox_max`], and then says [`SendError::Full`]. tests: `two_ends_that_both_only_send_do_not_hang`. The two
+//!   halves of a split end do not do that for each other.
+//! - Whatever a peer does ends at worst its own link. tests:
+//!   `the_seeds_of_consumer_hostile_reach_both_outcomes_of_every_check`,
+//!   `a_packet_that_no_correct_peer_sends_makes_the_link_corrupt`
+//!
+//! # Errors
+//! One small type for each operation, with only the outcomes that it can have ([`error`]). A message is borrowed, so a
+//! refused one is still the caller's. Nothing was sent, or taken, when an error comes back; [`Cause`] says why a direction
+//! has ended: closed, hung up, died, corrupt, or a forked copy.
+//!
+//! # Panics
+//! None.
+//!
+//! # After a crash
+//! The survivor receives what the dead peer had committed, then [`Cause::Died`]; its sends answer the same. A peer that
+//! only let go of its sockets has [`Cause::HungUp`]: its process may go on. [`Receiver::partial`] tells of a message that was
+//! being streamed. A forked child's copy answers [`Cause::Forked`] and touches nothing. Nothing has a name, so nothing is
+//! left behind.
 
 mod duplex;
 pub mod error;
@@ -11,6 +79,7 @@ mod receiver;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod trusted;
 
 /// What two ends say to each other before they are connected, and why they may refuse.
 pub mod handshake {
@@ -26,11 +95,12 @@ pub use crate::segment::CapacityError;
 pub use crate::wait::spin::Wait;
 pub use duplex::Channel;
 pub use error::{
-    BatchError, Cause, RecvError, RecvIntoError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
-    TryRecvIntoError, TrySendError,
+    BatchError, Cause, RecvError, RecvIntoError, RecvTimeoutError, SalvageError, SendError, SendTimeoutError,
+    TryRecvError, TryRecvIntoError, TrySendError,
 };
 pub use message::Message;
 pub use options::{HANDSHAKE_TIMEOUT, INBOX_MAX, MAX_MESSAGE, Options};
 pub use pending::{ConnectError, Pending, pair};
 pub use receiver::Receiver;
 pub use sender::Sender;
+pub use trusted::{ReadGrant, TrustedReceiver};

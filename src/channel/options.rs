@@ -91,9 +91,17 @@ impl Options {
         self
     }
 
+    pub(crate) fn capacity_bytes(&self) -> u64 {
+        self.capacity.bytes()
+    }
+
+    pub(crate) fn handshake_limit(&self) -> Duration {
+        self.handshake_timeout
+    }
+
     pub(crate) fn wish(&self, identity: Identity) -> Wish {
-        let capacity = self.capacity.bytes();
-        let terms = Terms { to_acceptor: capacity, to_offerer: capacity, max_message: self.max_message };
+        let (capacity, max_message) = (self.capacity, self.max_message);
+        let terms = Terms { to_acceptor: capacity, to_offerer: capacity, max_message };
         Wish { choice: self.link, wait: self.wait, terms, identity }
     }
 }

@@ -11,6 +11,7 @@ use crate::sys::{Errno, socket};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// An end of a channel that is not connected yet.
@@ -65,7 +66,7 @@ pub fn pair(options: &Options) -> io::Result<(Pending, Pending)> {
     let (control, peer_control) = socket::pair()?;
     let (data, peer_data) = socket::pair()?;
     let end = |offers, control, data| {
-        let sockets = Sockets { control, data, peer_data: None };
+        let sockets = Sockets { control: Arc::new(control), data, peer_data: None };
         Pending { offers, sockets, options: options.clone() }
     };
     Ok((end(true, control, data), end(false, peer_control, peer_data)))
@@ -77,25 +78,33 @@ impl Pending {
     /// # Errors
     /// [`ConnectError`]; the other end is told, and nothing is left of the channel.
     pub fn connect(self) -> Result<Channel, ConnectError> {
+        self.connect_to(None)
+    }
+
+    /// The accepting end, from sockets that were passed on.
+    pub(crate) fn accepting(control: OwnedFd, data: OwnedFd, options: Options) -> Self {
+        let sockets = Sockets { control: Arc::new(control), data, peer_data: None };
+        Self { offers: false, sockets, options }
+    }
+
+    /// Connects with the other end, whose process is `peer` if that is known.
+    pub(crate) fn connect_to(self, peer: Option<OwnedFd>) -> Result<Channel, ConnectError> {
         let until = Instant::now() + self.options.handshake_timeout;
         let wish = self.options.wish(Identity::new(0, 0));
         let control = self.sockets.control.as_fd();
         let (end, established) = if self.offers {
             let mut end = End::offering(wish);
-            let established = drive::offer(control, None, end.offer(), &mut end, until)?;
+            let established =
+                drive::offer(control, peer.as_ref().map(AsFd::as_fd), end.offer(), &mut end, until)?;
             (end, established)
         } else {
             let mut end = End::accepting(wish);
-            let established = drive::accept(control, None, end.acceptance(), &mut end, until)?;
+            let established =
+                drive::accept(control, peer.as_ref().map(AsFd::as_fd), end.acceptance(), &mut end, until)?;
             (end, established)
         };
         let about = About::of(&established);
-        let link = end.finish(established, self.sockets, None)?;
+        let link = end.finish(established, self.sockets, peer)?;
         Ok(Channel::new(link.tx, link.rx, self.options.inbox_max, about))
-    }
-
-    /// The sockets, to be passed on by hand.
-    pub fn into_fds(self) -> (OwnedFd, OwnedFd) {
-        (self.sockets.control, self.sockets.data)
     }
 }

@@ -4,6 +4,7 @@ use super::error::{RecvError, RecvIntoError, RecvTimeoutError, TryRecvError, Try
 use super::message::Message;
 use crate::link::Rx;
 use crate::link::error::RxError;
+use crate::ring::Reading;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,17 @@ impl Receiver {
         }
     }
 
-    #[inline]
+    pub(super) fn next_read(&mut self) -> Result<Reading, RxError> {
+        match self.inbox.pop_front() {
+            Some(message) => Ok(Reading::Copy(message)),
+            None => self.rx.try_read(),
+        }
+    }
+
+    pub(super) fn rx(&mut self) -> &mut Rx {
+        &mut self.rx
+    }
+
     fn next_into(&mut self, buffer: &mut [u8]) -> Result<usize, RxError> {
         if self.inbox.is_empty() { self.rx.try_recv_into(buffer) } else { self.take_kept(buffer) }
     }
@@ -68,6 +79,17 @@ impl Receiver {
     /// [`RecvIntoError`]; no message was taken then.
     #[inline]
     pub fn recv_into(&mut self, buffer: &mut [u8]) -> Result<usize, RecvIntoError> {
+        if self.inbox.is_empty() {
+            if let Some(len) = self.rx.recv_fast(buffer) {
+                return Ok(len);
+            }
+        }
+        self.recv_into_slow(buffer)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recv_into_slow(&mut self, buffer: &mut [u8]) -> Result<usize, RecvIntoError> {
         loop {
             match self.next_into(buffer) {
                 Ok(len) => return Ok(len),
@@ -96,6 +118,17 @@ impl Receiver {
     /// [`TryRecvIntoError`]; no message was taken then.
     #[inline]
     pub fn try_recv_into(&mut self, buffer: &mut [u8]) -> Result<usize, TryRecvIntoError> {
+        if self.inbox.is_empty() {
+            if let Some(len) = self.rx.recv_fast(buffer) {
+                return Ok(len);
+            }
+        }
+        self.try_recv_into_slow(buffer)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_recv_into_slow(&mut self, buffer: &mut [u8]) -> Result<usize, TryRecvIntoError> {
         self.next_into(buffer).map_err(|error| match error {
             RxError::Empty => TryRecvIntoError::Empty,
             RxError::TooSmall { needed } => TryRecvIntoError::TooSmall { needed },

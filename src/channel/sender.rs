@@ -1,8 +1,9 @@
 //! The sending half of a channel.
 
-use super::error::{SendError, SendTimeoutError, TrySendError};
+use super::duplex::salvage;
+use super::error::{SalvageError, SendError, SendTimeoutError, TrySendError};
 use crate::link::error::TxError;
-use crate::link::{Batch, Grant, Tx};
+use crate::link::{Batch, Grant, Tx, Undelivered};
 use std::time::{Duration, Instant};
 
 /// The sending half of a channel.
@@ -31,6 +32,12 @@ impl Sender {
     /// the middle, the peer forgets what it has of it.
     #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
+        if self.tx.send_fast(message) { Ok(()) } else { self.send_slow(message) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_slow(&mut self, message: &[u8]) -> Result<(), SendError> {
         match self.tx.try_send(message) {
             Ok(()) => Ok(()),
             Err(TxError::Full | TxError::TooLong { .. }) => Ok(self.tx.send(message, None, None)?),
@@ -44,6 +51,12 @@ impl Sender {
     /// [`TrySendError`]; nothing was sent then.
     #[inline]
     pub fn try_send(&mut self, message: &[u8]) -> Result<(), TrySendError> {
+        if self.tx.send_fast(message) { Ok(()) } else { self.try_send_slow(message) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_send_slow(&mut self, message: &[u8]) -> Result<(), TrySendError> {
         self.tx.try_send(message).map_err(|error| TrySendError::of(error, self.tx.max_message()))
     }
 
@@ -113,6 +126,14 @@ impl Sender {
     #[must_use]
     pub fn max_message(&self) -> u64 {
         self.tx.max_message()
+    }
+
+    /// What the peer, which is dead, had not taken, oldest first. The sender is closed by this.
+    ///
+    /// # Errors
+    /// [`SalvageError`]; nothing is changed then.
+    pub fn salvage(&mut self) -> Result<Undelivered, SalvageError> {
+        salvage(&mut self.tx)
     }
 
     /// Closes this direction, as dropping does: the peer takes what was sent, then is told of the end.

@@ -8,7 +8,12 @@ fn connected(options: &Options) -> (Channel, Channel) {
 
 #[test]
 fn two_ends_echo() {
-    let (ours, theirs) = connected(&Options::new());
+    echo(super::LinkChoice::Shm);
+    echo(super::LinkChoice::Socket);
+}
+
+fn echo(link: super::LinkChoice) {
+    let (ours, theirs) = connected(&Options::new().link(link));
     let echo = std::thread::spawn(move || {
         while let Ok(message) = theirs.recv() {
             theirs.send(&message).unwrap();

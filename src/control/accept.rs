@@ -17,6 +17,7 @@ use super::handshake::{
 };
 use super::message::{Attach, FdKinds, Hello, Kind, Message, Terms};
 use super::refusal::Refusal;
+use crate::segment::Capacity;
 
 /// What the accepting end brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +31,15 @@ pub struct Acceptance {
 /// What an accepting end lets the offering end propose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest capacity of either ring, in bytes.
-    pub capacity: u64,
+    /// The largest capacity of either ring.
+    pub capacity: Capacity,
     /// The largest `max_message`, in bytes.
     pub max_message: u64,
 }
 
 impl Limits {
     /// Whatever a message can propose.
-    pub const NONE: Self = Self { capacity: u64::MAX, max_message: u64::MAX };
+    pub const NONE: Self = Self { capacity: Capacity::MAX, max_message: u64::MAX };
 
     fn check(self, terms: &Terms) -> Result<(), Refusal> {
         let proposed = terms.to_acceptor.max(terms.to_offerer);

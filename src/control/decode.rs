@@ -9,10 +9,11 @@
 use super::fallback::{Cause, Chosen, ERRNO_MAX, End, Fallback, LinkChoice, Obstacle};
 use super::identity::{Identity, IdentityError, KEY_MAX, LABELS_MAX, NAME_MAX, VALUE_MAX};
 use super::message::{
-    Attach, CAPACITY_MAX, CAPACITY_MIN, DOORBELL, FRAME_MAX, FdKinds, Features, Hello, Kind, MAGIC, Message,
-    Reason, Refuse, Terms, VERSION,
+    Attach, DOORBELL, FRAME_MAX, FdKinds, Features, Hello, Kind, MAGIC, Message, Reason, Refuse, Terms,
+    VERSION,
 };
 use super::message_error::MessageError;
+use crate::segment::Capacity;
 
 /// Reads one packet.
 ///
@@ -140,13 +141,8 @@ impl<'a> Reader<'a> {
         Ok(Refuse { reason, limit, fallback })
     }
 
-    fn capacity(&mut self) -> Result<u64, MessageError> {
-        let got = self.u64()?;
-        if got.is_power_of_two() && (CAPACITY_MIN..=CAPACITY_MAX).contains(&got) {
-            Ok(got)
-        } else {
-            Err(MessageError::Capacity { got })
-        }
+    fn capacity(&mut self) -> Result<Capacity, MessageError> {
+        Capacity::new(self.u64()?).map_err(MessageError::Capacity)
     }
 
     fn features(&mut self) -> Result<Features, MessageError> {

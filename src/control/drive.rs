@@ -9,7 +9,7 @@
 //! | [`OfferHost::open`]: open the peer's segment | ← Attach + \[segment, pidfd\] | [`AcceptHost::own`] |
 //! | | Go → | |
 //!
-//! A `Cause` that a host returns makes the link a socket, and is told to the peer. It may be asked to open and
+//! A [`Cause`] that a host returns makes the link a socket, and is told to the peer. It may be asked to open and
 //! the link become a socket all the same, because the *other* end fell back: look at [`Agreed::chosen`], and drop
 //! what was opened if it is not [`Chosen::Shm`].
 //!
@@ -124,7 +124,7 @@ impl<H: OfferHost> Host<Offerer> for Offering<'_, H> {
     fn open(&mut self, _: &Offerer, passed: &mut Passed) -> Result<(), Cause> {
         match passed.segment.take() {
             Some(segment) => self.0.open(segment),
-            None => Err(Cause::new(Obstacle::PeerSegment)),
+            None => Err(Cause::new(Obstacle::NotMemfd)),
         }
     }
 
@@ -139,7 +139,7 @@ impl<H: AcceptHost> Host<Acceptor> for Accepting<'_, H> {
     fn open(&mut self, machine: &Acceptor, passed: &mut Passed) -> Result<(), Cause> {
         match (machine.hello(), passed.segment.take(), passed.wait_page.take()) {
             (Some(hello), Some(segment), Some(wait_page)) => self.0.attach(hello, segment, wait_page),
-            _ => Err(Cause::new(Obstacle::PeerSegment)),
+            _ => Err(Cause::new(Obstacle::NotMemfd)),
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::codes::coded;
+use crate::segment::SegmentError;
 
 coded! {
     /// One of the two ends of a handshake.
@@ -22,28 +23,44 @@ coded! {
         AskedFor = 1 "asked for",
         /// The two ends lay out their shared words differently.
         LayoutDiffers = 2 "layout differs",
-        /// There is no memory for the segment.
+        /// There is no memory for a segment.
         NoSpace = 3 "no space",
-        /// `memfd_create` failed.
+        /// The segment's memory could not be made.
         MemfdCreate = 4 "memfd_create",
-        /// The segment could not be given its size.
+        /// It could not be given its size.
         Ftruncate = 5 "ftruncate",
-        /// The segment could not be sealed.
-        Seal = 6 "fcntl(F_ADD_SEALS)",
-        /// The segment could not be mapped.
+        /// It could not be sealed.
+        Seal = 6 "F_ADD_SEALS",
+        /// It could not be mapped.
         Map = 7 "mmap",
+        /// Its pages could not be populated.
+        Populate = 8 "madvise",
+        /// Its pages could not be allocated.
+        Allocate = 9 "fallocate",
+        /// The mode of the peer's descriptor could not be asked for.
+        Mode = 10 "F_GETFL",
+        /// The size of the peer's memory could not be asked for.
+        Stat = 11 "fstat",
+        /// The machine cannot load 64-bit words of read-only memory atomically.
+        Target = 12 "32-bit target",
+        /// The peer's descriptor is no memory that can be sealed.
+        NotMemfd = 13 "not a memfd",
+        /// The peer's descriptor is not open as a segment's maker opens it.
+        NotReadWrite = 14 "not open for reading and writing",
+        /// The peer's memory can still change its size or its writers.
+        Unsealed = 15 "seals missing",
+        /// The peer's wait page cannot be written.
+        Sealed = 16 "sealed against writing",
+        /// The peer's memory has another size than was proposed.
+        Size = 17 "wrong size",
         /// `futex` is not allowed, so nobody could sleep on shared memory.
-        Futex = 8 "futex",
+        Futex = 18 "futex",
         /// Descriptors could not be sent.
-        SendFds = 9 "sendmsg(SCM_RIGHTS)",
+        SendFds = 19 "sendmsg",
         /// Descriptors could not be received.
-        ReceiveFds = 10 "recvmsg(SCM_RIGHTS)",
-        /// The descriptor that the peer passed as its segment is none that this end may map.
-        PeerSegment = 11 "the peer's segment is not acceptable",
-        /// The descriptor that the peer passed as the wait page is none that this end may map.
-        WaitPage = 12 "the peer's wait page is not acceptable",
-        /// The fork guard could not be armed.
-        ForkGuard = 13 "madvise(MADV_WIPEONFORK)",
+        ReceiveFds = 20 "recvmsg",
+        /// Something else, which this version has no name for.
+        Other = 21 "another obstacle",
     }
 }
 
@@ -96,6 +113,19 @@ impl Cause {
         (self.errno != 0).then(|| i32::from(self.errno))
     }
 }
+
+/// Lack of space has one name, whichever call found it.
+impl From<&SegmentError> for Cause {
+    fn from(error: &SegmentError) -> Self {
+        let named = Obstacle::ALL.iter().copied().find(|obstacle| obstacle.name() == error.what());
+        match (error.errno(), named.unwrap_or(Obstacle::Other)) {
+            (Some(ENOSPC), _) => Self::with_errno(Obstacle::NoSpace, ENOSPC),
+            (errno, obstacle) => Self::with_errno(obstacle, errno.unwrap_or(0)),
+        }
+    }
+}
+
+const ENOSPC: i32 = 28;
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -182,6 +212,7 @@ coded! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::memfd::SealFlags;
 
     #[test]
     fn a_cause_reads_as_the_call_and_the_name_of_its_error() {
@@ -194,6 +225,32 @@ mod tests {
         let full = io::Error::from_raw_os_error(28);
         let fallback = Fallback { at: End::Acceptor, cause: Cause::from_io(Obstacle::Ftruncate, &full) };
         assert_eq!(fallback.to_string(), "ftruncate: ENOSPC (accepting end)");
+    }
+
+    #[test]
+    fn a_segment_that_failed_says_why() {
+        let call = |call, errno| SegmentError::Call { call, errno };
+        let cases = [
+            (call("memfd_create", 1), "memfd_create: EPERM"),
+            (call("ftruncate", 27), "ftruncate: EFBIG"),
+            (call("F_ADD_SEALS", 1), "F_ADD_SEALS: EPERM"),
+            (call("mmap", 12), "mmap: ENOMEM"),
+            (call("madvise", 12), "madvise: ENOMEM"),
+            (call("madvise", 28), "no space: ENOSPC"),
+            (call("fallocate", 28), "no space: ENOSPC"),
+            (call("F_GETFL", 9), "F_GETFL: EBADF"),
+            (call("fstat", 9), "fstat: EBADF"),
+            (call("ioctl", 22), "another obstacle: EINVAL"),
+            (SegmentError::Target, "32-bit target"),
+            (SegmentError::NotMemfd { errno: 22 }, "not a memfd: EINVAL"),
+            (SegmentError::NotReadWrite, "not open for reading and writing"),
+            (SegmentError::Unsealed { missing: SealFlags::SHRINK.into() }, "seals missing"),
+            (SegmentError::Sealed { excess: SealFlags::WRITE.into() }, "sealed against writing"),
+            (SegmentError::Size { expected: 8192, found: 4096 }, "wrong size"),
+        ];
+        for (error, shown) in cases {
+            assert_eq!(Cause::from(&error).to_string(), shown);
+        }
     }
 
     #[test]

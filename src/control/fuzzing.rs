@@ -14,6 +14,7 @@ use super::identity::Identity;
 use super::message::{Attach, FdKinds, Features, Hello, Message, Reason, Refuse, Terms};
 use super::offer::{Offer, Offerer};
 use super::refusal::Refusal;
+use crate::segment::Capacity;
 
 /// The time limit of every handshake here; a tick is a quarter of it.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -71,25 +72,30 @@ impl<'a> Choices<'a> {
     }
 
     fn terms(&mut self) -> Terms {
-        let bits = self.byte();
+        let capacities = [Capacity::MIN, Capacity::default(), Capacity::MAX];
         Terms {
-            to_acceptor: 4096 << (bits % 4),
-            to_offerer: 4096 << (bits / 4 % 4),
-            max_message: 1 + u64::from(bits / 16),
+            to_acceptor: self.one_of(&capacities),
+            to_offerer: self.one_of(&capacities),
+            max_message: 1 << (self.byte() % 8),
         }
     }
 
     fn limits(&mut self) -> Limits {
         match self.byte() % 4 {
             0 | 1 => Limits::NONE,
-            2 => Limits { capacity: 8192, ..Limits::NONE },
+            2 => Limits { capacity: Capacity::default(), ..Limits::NONE },
             _ => Limits { max_message: 8, ..Limits::NONE },
         }
     }
 
     fn offer(&mut self) -> Offer {
-        let labelled = Identity::new(3, 1).with_label("k", "v").unwrap_or_default();
-        let identity = if self.bit() { labelled } else { Identity::new(1, 0) };
+        let mut identity = Identity::new(3, 1);
+        if self.bit() {
+            // One bit apart, so that a spoiled key is the same key twice.
+            for key in ["j", "k"] {
+                identity = identity.with_label(key, "v").unwrap_or_default();
+            }
+        }
         Offer { local: self.local(), terms: self.terms(), identity }
     }
 

@@ -286,7 +286,6 @@ pub(super) fn count_fds(
     let expected = declared.count();
     match receipt {
         FdReceipt::Complete(got) if got == expected => Ok(Ok(declared)),
-        FdReceipt::Denied { .. } if expected == 0 => Ok(Ok(declared)),
         FdReceipt::Denied { errno } => Ok(Err(Cause::with_errno(Obstacle::ReceiveFds, errno))),
         FdReceipt::Complete(got) => Err(Refusal::Descriptors { kind, expected, got }),
         FdReceipt::Truncated => Err(Refusal::DescriptorsTruncated { kind, expected }),

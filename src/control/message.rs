@@ -33,7 +33,8 @@
 //!
 //! *chosen*, 8 bytes: u16 [`Obstacle`] (0: shared memory), u16 errno (0: none), u8 [`End`], 3 bytes 0.
 //!
-//! A packet of one byte, [`DOORBELL`], is the doorbell: it wakes an end that sleeps on its sockets.
+//! A packet of one byte, [`DOORBELL`], is the doorbell: it wakes an end that sleeps on its sockets. On a socket link
+//! [`CLOSED_SENDING`] and [`CLOSED_RECEIVING`], as long, say that the sender of the note closed that half of its own.
 //!
 //! [`Obstacle`]: super::fallback::Obstacle
 //! [`End`]: super::fallback::End
@@ -43,6 +44,7 @@ use std::fmt;
 use super::codes::coded;
 use super::fallback::{Chosen, Fallback, LinkChoice};
 use super::identity::{Identity, KEY_MAX, LABELS_MAX, NAME_MAX, VALUE_MAX};
+use crate::segment::Capacity;
 
 /// The first four bytes of every message but the doorbell: `RWAY`.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"RWAY");
@@ -52,6 +54,10 @@ pub const VERSION: u16 = 1;
 pub const FRAME_MAX: usize = 4096;
 /// The one byte that rings.
 pub const DOORBELL: u8 = 1;
+/// The one byte by which an end of a socket link says that it sends nothing more.
+pub const CLOSED_SENDING: u8 = 2;
+/// The one byte by which an end of a socket link says that it takes nothing more.
+pub const CLOSED_RECEIVING: u8 = 4;
 
 /// The length of what is the same in every version.
 pub const HEADER_LEN: usize = 8;
@@ -121,6 +127,11 @@ macro_rules! bits {
             pub const NONE: Self = Self(0);
             /// Every bit.
             pub const ALL: Self = Self(0 $(| $value)*);
+
+            /// Every bit with its name.
+            #[cfg(test)]
+            pub(crate) const NAMED: &'static [(&'static str, Self)] =
+                &[$((stringify!($bit), Self($value)),)*];
 
             /// The set as a number.
             #[must_use]
@@ -192,18 +203,13 @@ impl FdKinds {
 /// What the offering end proposes; the accepting end can only take it or refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// The capacity of the ring from the offerer to the acceptor, in bytes.
-    pub to_acceptor: u64,
-    /// The capacity of the ring from the acceptor to the offerer, in bytes.
-    pub to_offerer: u64,
+    /// The capacity of the ring from the offerer to the acceptor.
+    pub to_acceptor: Capacity,
+    /// The capacity of the ring from the acceptor to the offerer.
+    pub to_offerer: Capacity,
     /// The longest message that either end may send, in bytes.
     pub max_message: u64,
 }
-
-/// The smallest capacity of a channel's ring, in bytes.
-pub const CAPACITY_MIN: u64 = 4 << 10;
-/// The largest capacity of a channel's ring, in bytes.
-pub const CAPACITY_MAX: u64 = 1 << 30;
 
 /// The offering end's first message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -314,7 +320,7 @@ impl Message {
 
 fn put_hello(packet: &mut Vec<u8>, hello: &Hello) {
     let Terms { to_acceptor, to_offerer, max_message } = hello.terms;
-    for word in [hello.layout, to_acceptor, to_offerer, max_message] {
+    for word in [hello.layout, to_acceptor.bytes(), to_offerer.bytes(), max_message] {
         packet.extend(word.to_le_bytes());
     }
     let identity = &hello.identity;

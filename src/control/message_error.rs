@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::identity::IdentityError;
-use super::message::{CAPACITY_MAX, CAPACITY_MIN, FRAME_MAX, Kind, MAGIC, Reason};
+use super::message::{FRAME_MAX, Kind, MAGIC, Reason};
+use crate::segment::CapacityError;
 
 /// What is wrong with a packet of the control socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +76,7 @@ pub enum MessageError {
         got: u16,
     },
     /// A capacity is not a power of two within the bounds.
-    Capacity {
-        /// The capacity.
-        got: u64,
-    },
+    Capacity(CapacityError),
     /// `max_message` is 0.
     MaxMessage,
     /// The descriptors do not fit the link that the message speaks of.
@@ -119,10 +117,7 @@ impl fmt::Display for MessageError {
             Self::UnknownCode { field, got } => write!(f, "the field `{field}` has the unknown number {got}"),
             Self::UnknownFeatures { got } => write!(f, "the features {got:#x} have bits without a meaning"),
             Self::Errno { got } => write!(f, "there is no error number {got}"),
-            Self::Capacity { got } => write!(
-                f,
-                "the capacity is {got} bytes, it must be a power of two from {CAPACITY_MIN} to {CAPACITY_MAX}"
-            ),
+            Self::Capacity(error) => error.fmt(f),
             Self::MaxMessage => f.write_str("max_message is 0, it must be 1 byte or more"),
             Self::FdKinds { got, needed } => {
                 write!(f, "the descriptors {got:#05b} are declared where {needed:#05b} are needed")
@@ -138,6 +133,7 @@ impl fmt::Display for MessageError {
 impl std::error::Error for MessageError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Capacity(error) => Some(error),
             Self::Identity(error) => Some(error),
             _ => None,
         }

@@ -7,6 +7,7 @@ use super::fallback::Fallback;
 use super::handshake::Stage;
 use super::message::{Kind, Message, Reason, Refuse};
 use super::message_error::MessageError;
+use crate::segment::Capacity;
 
 /// Why two ends do not come together. Every variant ends the handshake; nothing of it is used afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,9 +73,9 @@ pub enum Refusal {
     /// A proposed capacity is over this end's limit.
     Capacity {
         /// The capacity.
-        proposed: u64,
+        proposed: Capacity,
         /// The limit.
-        limit: u64,
+        limit: Capacity,
     },
     /// The proposed `max_message` is over this end's limit.
     MaxMessage {
@@ -115,7 +116,7 @@ impl Refusal {
                 Reason::NoSharedMemory
             }
             Self::Capacity { limit, .. } => {
-                refuse.limit = limit;
+                refuse.limit = limit.bytes();
                 Reason::Capacity
             }
             Self::MaxMessage { limit, .. } => {
@@ -173,6 +174,7 @@ impl fmt::Display for Refusal {
                 "shared memory was demanded and cannot be had: {fallback}; allow the socket, or remove the cause"
             ),
             Self::Capacity { proposed, limit } => {
+                let (proposed, limit) = (proposed.bytes(), limit.bytes());
                 write!(f, "the peer proposes a capacity of {proposed} bytes, the limit is {limit}")
             }
             Self::MaxMessage { proposed, limit } => {

@@ -75,11 +75,8 @@ pub(super) struct Passed {
 }
 
 impl Passed {
-    /// Takes descriptors that are of these kinds, in their order. If that cannot be, all of them are closed.
+    /// Takes descriptors, which the machine has counted and named in their order; those without a name are closed.
     fn sort(&mut self, kinds: FdKinds, fds: Vec<OwnedFd>) {
-        if fds.len() != kinds.count() {
-            return;
-        }
         let slots = [
             (FdKinds::SEGMENT, &mut self.segment),
             (FdKinds::WAIT_PAGE, &mut self.wait_page),

@@ -3,6 +3,7 @@
 use super::peer::Peer;
 use super::rx::Rx;
 use super::shm::{ShmRx, ShmTx};
+use super::socket::SocketEnd;
 use super::tx::Tx;
 use crate::control::accept::{Acceptance, Limits};
 use crate::control::drive::{AcceptHost, Established, OfferHost, Own};
@@ -12,9 +13,7 @@ use crate::control::identity::Identity;
 use crate::control::message::{Features, Hello, Terms};
 use crate::control::offer::Offer;
 use crate::ring::{Consumer, Producer};
-use crate::segment::{
-    Capacity, LAYOUT_HASH, OwnedSegment, PeerSegment, SegmentError, ShmMemory, Side, WaitPage,
-};
+use crate::segment::{Capacity, LAYOUT_HASH, OwnedSegment, PeerSegment, ShmMemory, Side, WaitPage};
 use crate::sys::fork::Origin;
 use crate::sys::{Errno, Result, futex, membarrier, pidfd, process};
 use crate::wait::spin::{Spinner, Wait};
@@ -36,7 +35,7 @@ pub(crate) struct Wish {
 /// The sockets of one end.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    pub(crate) control: OwnedFd,
+    pub(crate) control: Arc<OwnedFd>,
     /// Carries the messages if shared memory cannot be had; closed if it can.
     pub(crate) data: OwnedFd,
     /// A duplicate of the other end of `data`, for salvage.
@@ -73,7 +72,7 @@ impl End {
     pub(crate) fn offering(wish: Wish) -> Self {
         let made = possible(wish.choice).and_then(|()| {
             let (segment, segment_fd) = own_segment(wish.terms.to_acceptor)?;
-            let (page, page_fd) = WaitPage::create().map_err(|error| cause(Obstacle::MemfdCreate, error))?;
+            let (page, page_fd) = WaitPage::create().map_err(|error| Cause::from(&error))?;
             let page = (Arc::new(page), Some(page_fd));
             Ok(Shared { segment: (segment, segment_fd), page, peer: None })
         });
@@ -125,18 +124,19 @@ impl End {
     /// # Errors
     /// The errno of the watch thread's start, or `ENOMEM`.
     pub(crate) fn finish(
-        self,
+        mut self,
         established: Established,
         sockets: Sockets,
         pidfd: Option<OwnedFd>,
     ) -> Result<Link> {
         let pidfd = pidfd.or(established.pidfd);
-        let spinner = || Spinner::new(self.wish.wait, process::cpus());
+        let cpus = process::cpus_online();
+        let spinner = || Spinner::new(self.wish.wait, cpus);
         let max_message = established.agreed.terms.max_message;
         let fences = established.agreed.fences;
-        match (established.agreed.chosen, self.shared) {
+        match (established.agreed.chosen, self.shared.take()) {
             (Chosen::Shm, Some(Shared { segment: (own, _), page: (page, _), peer: Some(peer) })) => {
-                let control = Arc::new(sockets.control);
+                let control = sockets.control;
                 let memory = |memory: ShmMemory| memory.with_bell(Arc::clone(&control), DOORBELL);
                 let outgoing =
                     memory(ShmMemory::outgoing(own.clone(), peer.clone(), page.clone(), self.side));
@@ -148,16 +148,28 @@ impl End {
                 let rx = ShmRx::new(consumer, peer, spinner());
                 Ok(Link { tx: Tx::Shm(Box::new(tx)), rx: Rx::Shm(Box::new(rx)) })
             }
-            _ => Err(Errno::OPNOTSUPP),
+            _ => self.over_socket(&established.agreed.terms, sockets, pidfd),
         }
+    }
+}
+
+impl End {
+    fn over_socket(&self, terms: &Terms, sockets: Sockets, pidfd: Option<OwnedFd>) -> Result<Link> {
+        let Sockets { control, data, peer_data } = sockets;
+        let capacity = match self.side {
+            Side::A => terms.to_acceptor,
+            Side::B => terms.to_offerer,
+        };
+        let end = SocketEnd { control, data, peer_data, pidfd };
+        let (tx, rx) = end.open(capacity.bytes(), terms.max_message)?;
+        Ok(Link { tx: Tx::Socket(Box::new(tx)), rx: Rx::Socket(Box::new(rx)) })
     }
 }
 
 impl OfferHost for End {
     fn open(&mut self, segment: OwnedFd) -> std::result::Result<(), Cause> {
-        let capacity = capacity(self.wish.terms.to_offerer)?;
-        let peer =
-            PeerSegment::open(segment, capacity).map_err(|error| cause(Obstacle::PeerSegment, error))?;
+        let capacity = self.wish.terms.to_offerer;
+        let peer = PeerSegment::open(segment, capacity).map_err(|error| Cause::from(&error))?;
         if let Some(shared) = &mut self.shared {
             shared.peer = Some(Arc::new(peer));
         }
@@ -177,9 +189,9 @@ impl AcceptHost for End {
         wait_page: OwnedFd,
     ) -> std::result::Result<(), Cause> {
         self.wish.terms = hello.terms;
-        let peer = PeerSegment::open(segment, capacity(hello.terms.to_acceptor)?)
-            .map_err(|error| cause(Obstacle::PeerSegment, error))?;
-        let page = WaitPage::open(wait_page).map_err(|error| cause(Obstacle::WaitPage, error))?;
+        let peer =
+            PeerSegment::open(segment, hello.terms.to_acceptor).map_err(|error| Cause::from(&error))?;
+        let page = WaitPage::open(wait_page).map_err(|error| Cause::from(&error))?;
         let segment = own_segment(hello.terms.to_offerer)?;
         self.shared = Some(Shared { segment, page: (Arc::new(page), None), peer: Some(Arc::new(peer)) });
         Ok(())
@@ -202,32 +214,13 @@ fn possible(choice: LinkChoice) -> std::result::Result<(), Cause> {
         return Err(Cause::new(Obstacle::AskedFor));
     }
     let denied = |obstacle| move |errno: Errno| Cause::with_errno(obstacle, errno.raw_os_error());
-    Origin::here().map_err(denied(Obstacle::ForkGuard))?;
+    Origin::here().map_err(denied(Obstacle::Other))?;
     futex::probe().map_err(denied(Obstacle::Futex))
 }
 
-fn own_segment(bytes: u64) -> std::result::Result<(Arc<OwnedSegment>, OwnedFd), Cause> {
-    let (segment, fd) =
-        OwnedSegment::create(capacity(bytes)?).map_err(|error| cause(Obstacle::MemfdCreate, error))?;
+fn own_segment(capacity: Capacity) -> std::result::Result<(Arc<OwnedSegment>, OwnedFd), Cause> {
+    let (segment, fd) = OwnedSegment::create(capacity).map_err(|error| Cause::from(&error))?;
     Ok((Arc::new(segment), fd))
-}
-
-fn capacity(bytes: u64) -> std::result::Result<Capacity, Cause> {
-    Capacity::new(bytes).map_err(|_| Cause::new(Obstacle::LayoutDiffers))
-}
-
-/// What stands in the way, by the call that failed; `otherwise` if it was no call.
-fn cause(otherwise: Obstacle, error: SegmentError) -> Cause {
-    let SegmentError::Call { call, errno } = error else { return Cause::new(otherwise) };
-    let obstacle = match call {
-        "memfd_create" => Obstacle::MemfdCreate,
-        "ftruncate" => Obstacle::Ftruncate,
-        "mmap" => Obstacle::Map,
-        "F_ADD_SEALS" => Obstacle::Seal,
-        "madvise" | "fallocate" => Obstacle::NoSpace,
-        _ => otherwise,
-    };
-    Cause::with_errno(obstacle, errno)
 }
 
 /// What the two ends agreed on.

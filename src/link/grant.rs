@@ -1,6 +1,7 @@
 //! Messages that are written in place, and messages that are sent together.
 
 use super::error::{BatchError, Cause, TxError};
+use super::socket::{SocketBatch, SocketGrant};
 use crate::ring::{self, Claim, ClaimFull};
 use crate::segment::ShmMemory;
 use std::fmt;
@@ -17,6 +18,7 @@ pub struct Grant<'a> {
 #[derive(Debug)]
 enum GrantInner<'a> {
     Shm(Claim<'a, ShmMemory>),
+    Socket(SocketGrant<'a>),
 }
 
 /// The bytes do not fit into what was granted. None of them was put.
@@ -45,11 +47,16 @@ impl<'a> Grant<'a> {
         Self { inner: GrantInner::Shm(claim) }
     }
 
+    pub(super) fn socket(grant: SocketGrant<'a>) -> Self {
+        Self { inner: GrantInner::Socket(grant) }
+    }
+
     /// How many bytes were put.
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.inner {
             GrantInner::Shm(claim) => claim.len(),
+            GrantInner::Socket(grant) => grant.len(),
         }
     }
 
@@ -64,6 +71,7 @@ impl<'a> Grant<'a> {
     pub fn room(&self) -> usize {
         match &self.inner {
             GrantInner::Shm(claim) => claim.room(),
+            GrantInner::Socket(grant) => grant.room(),
         }
     }
 
@@ -75,6 +83,7 @@ impl<'a> Grant<'a> {
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), GrantFull> {
         match &mut self.inner {
             GrantInner::Shm(claim) => Ok(claim.put(bytes)?),
+            GrantInner::Socket(grant) => grant.put(bytes),
         }
     }
 
@@ -85,6 +94,7 @@ impl<'a> Grant<'a> {
     pub fn write_at(&mut self, at: usize, bytes: &[u8]) -> Result<(), GrantFull> {
         match &mut self.inner {
             GrantInner::Shm(claim) => Ok(claim.write_at(at, bytes)?),
+            GrantInner::Socket(grant) => grant.write_at(at, bytes),
         }
     }
 
@@ -107,6 +117,7 @@ impl<'a> Grant<'a> {
                 claim.commit_first(len);
                 Ok(())
             }
+            GrantInner::Socket(grant) => grant.commit_first(len),
         }
     }
 }
@@ -132,12 +143,18 @@ pub struct Batch<'a> {
 
 #[derive(Debug)]
 enum BatchInner<'a> {
-    Shm { batch: ring::Batch<'a, ShmMemory>, usable: Result<(), TxError> },
+    Shm { batch: ring::Batch<'a, ShmMemory>, usable: Result<(), TxError>, longest: u64 },
+    Socket(SocketBatch<'a>),
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn shm(batch: ring::Batch<'a, ShmMemory>, usable: Result<(), TxError>) -> Self {
-        Self { inner: BatchInner::Shm { batch, usable } }
+    /// `usable`: what every push answers if it is an error. `longest`: the longest message that is taken.
+    pub(super) fn shm(batch: ring::Batch<'a, ShmMemory>, usable: Result<(), TxError>, longest: u64) -> Self {
+        Self { inner: BatchInner::Shm { batch, usable, longest } }
+    }
+
+    pub(super) fn socket(batch: SocketBatch<'a>) -> Self {
+        Self { inner: BatchInner::Socket(batch) }
     }
 
     /// Adds a message.
@@ -146,10 +163,15 @@ impl<'a> Batch<'a> {
     /// [`BatchError`]; the batch is as it was before, and can still be committed.
     pub fn push(&mut self, message: &[u8]) -> Result<(), BatchError> {
         match &mut self.inner {
-            BatchInner::Shm { batch, usable } => {
+            BatchInner::Shm { batch, usable, longest } => {
                 (*usable)?;
+                let (len, max) = (message.len() as u64, *longest);
+                if len > max {
+                    return Err(BatchError::TooLong { len, max });
+                }
                 Ok(batch.push_message(message).map_err(TxError::from)?)
             }
+            BatchInner::Socket(batch) => batch.push(message),
         }
     }
 
@@ -158,6 +180,7 @@ impl<'a> Batch<'a> {
     pub fn is_empty(&self) -> bool {
         match &self.inner {
             BatchInner::Shm { batch, .. } => batch.is_empty(),
+            BatchInner::Socket(batch) => batch.is_empty(),
         }
     }
 
@@ -171,6 +194,7 @@ impl<'a> Batch<'a> {
                 batch.commit();
                 Ok(())
             }
+            BatchInner::Socket(batch) => batch.commit(),
         }
     }
 }

@@ -1,6 +1,43 @@
-//! Links (chapter to be written).
-
-#![allow(dead_code, reason = "the cluster that uses it comes next")]
+//! What carries the messages of one channel: shared memory, or a socket; behind one enum, with one meaning.
+//!
+//! | | [`shm`] | [`socket`] |
+//! |---|---|---|
+//! | carries a message | one ring each way, in sealed memory | `SOCK_SEQPACKET`, one record a packet |
+//! | system calls while both ends are awake | none, but for memory in the first lap | one to send, one or two to receive |
+//! | needs | memfd, seals, futex, descriptors that can be passed | what was inherited at the start |
+//! | `Full` means | the ring is | the kernel's buffer is |
+//! | at once (`try_send`, a grant, a batch) | half, a quarter, half of the ring | one packet |
+//! | waits by | polling, then a futex | `poll` |
+//! | polls before it sleeps | as [`Wait`](crate::wait::spin::Wait) says | no |
+//! | death is told by | the watch thread | the pidfd, in the same `poll` |
+//! | undelivered is | from the dead end's cursor on | what is left in its socket |
+//!
+//! # Which, and why
+//! The handshake chooses. Shared memory if both ends can have it and neither asked for the socket
+//! ([`LinkChoice`](crate::control::fallback::LinkChoice)); else the socket, with a
+//! [`Fallback`](crate::control::fallback::Fallback) that says which end stood in the way and by what, such as
+//! `memfd_create: EPERM (accepting end)`. Who demands shared memory gets it or a refusal. Another wire version is
+//! refused, and both are named; another layout of the memory is a reason for the socket. tests:
+//! `both_ends_agree_on_shared_memory`, `what_stands_in_the_way_at_either_end_is_the_reason_that_both_ends_know`,
+//! `who_demands_shared_memory_gets_it_or_a_refusal_with_the_reason`,
+//! `another_version_is_refused_in_words_that_it_can_read`
+//!
+//! # The same over both
+//! - Messages arrive whole, in order, at most once. tests: `both_directions_carry_messages_round_and_round`,
+//!   `messages_of_every_length_arrive_in_order`, `long_messages_of_every_kind_of_length_arrive_among_short_ones`
+//! - `Ok` is a commit: the message outlives its sender. tests:
+//!   `what_was_committed_by_a_producer_killed_before_its_wake_up_is_delivered`,
+//!   `what_a_killed_peer_had_committed_arrives_and_then_its_death`
+//! - What came before an end is received before the end is told, with its cause ([`error::Cause`]). tests:
+//!   `nothing_that_was_sent_before_the_close_is_lost`, `what_was_sent_is_received_before_the_end_is_told`
+//! - A hang-up is not a death: only a pidfd tells that nothing can change any more, and only then is there salvage. tests:
+//!   `what_came_before_a_hang_up_is_received_and_so_is_what_comes_after`
+//! - A sender that waits for space takes in what the peer sends meanwhile ([`Relief`]). tests:
+//!   `two_ends_that_both_only_send_do_not_hang`, `two_ends_that_both_only_send_do_not_wait_for_each_other`
+//! - A forked copy touches nothing. tests: `a_forked_child_is_told_and_may_drop_what_it_inherited`,
+//!   `a_forked_copy_touches_nothing`
+//!
+//! What is weaker over the socket is listed in [`socket`].
 
 pub(crate) mod connect;
 pub(crate) mod error;
@@ -8,6 +45,7 @@ mod grant;
 pub(crate) mod peer;
 mod rx;
 pub(crate) mod shm;
+pub(crate) mod socket;
 mod tx;
 mod undelivered;
 

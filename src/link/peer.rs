@@ -1,10 +1,12 @@
 //! What the two directions of a link share: the peer, whether it is gone, and how to wake it.
 
 use super::error::Cause;
+use super::socket::Wire;
 use crate::segment::{Side, WaitPage};
-use crate::sync::{AtomicU32, Fences, Ordering, fence};
+use crate::sync::{Fences, Ordering, fence};
 use crate::sys::fork::Origin;
-use crate::sys::{Result, futex, socket};
+use crate::sys::{Errno, Result, futex, socket};
+use crate::wait::sleep::Presence;
 use crate::wait::watch::{Gone, Watch, Watched};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
@@ -22,7 +24,8 @@ pub(crate) struct Peer {
     pidfd: Option<OwnedFd>,
     page: Option<Arc<WaitPage>>,
     side: Side,
-    gone: AtomicU32,
+    wire: Option<Arc<Wire>>,
+    presence: Presence,
     token: OnceLock<u64>,
 }
 
@@ -42,13 +45,28 @@ impl Peer {
             Some((page, side)) => (Some(page), side),
             None => (None, Side::A),
         };
-        let (gone, token) = (AtomicU32::new(PRESENT), OnceLock::new());
-        let peer = Arc::new(Self { origin, fences, control, pidfd, page, side, gone, token });
+        let (presence, token, wire) = (Presence::default(), OnceLock::new(), None);
+        let peer = Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, token });
         if peer.page.is_some() {
             let token = Watch::here()?.add(&peer)?;
             let _ = peer.token.set(token);
         }
         Ok(peer)
+    }
+
+    /// The peer behind a control socket and a data socket. It is not watched: whoever waits for it polls both
+    /// sockets and the pidfd, and marks what it finds.
+    ///
+    /// # Errors
+    /// The errno of the fork guard.
+    pub(crate) fn over_socket(
+        control: Arc<OwnedFd>,
+        pidfd: Option<OwnedFd>,
+        wire: Arc<Wire>,
+    ) -> Result<Arc<Self>> {
+        let (origin, fences, page, side) = (Origin::here()?, Fences::SeqCst, None, Side::A);
+        let (presence, token, wire) = (Presence::default(), OnceLock::new(), Some(wire));
+        Ok(Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, token }))
     }
 
     /// Whether this is a forked copy.
@@ -57,15 +75,14 @@ impl Peer {
         self.origin.forked()
     }
 
-    /// Set once the peer is gone. For [`crate::wait::sleep::block`].
-    pub(crate) fn gone_word(&self) -> &AtomicU32 {
-        &self.gone
+    /// Whether the peer is there. For [`crate::wait::sleep::block`].
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     /// Why nothing more comes from the peer, if it is gone.
     pub(crate) fn cause(&self) -> Option<Cause> {
-        // R7, acquire side: what the peer committed before it was gone is visible after this.
-        match self.gone.load(Ordering::Acquire) {
+        match self.presence.gone() {
             PRESENT => None,
             HUNG_UP => Some(Cause::HungUp),
             _ => Some(Cause::Died),
@@ -74,13 +91,18 @@ impl Peer {
 
     /// Whether the peer's process is known to have ended: only then nothing can change any more.
     pub(crate) fn is_dead(&self) -> bool {
-        // R7, acquire side.
-        self.gone.load(Ordering::Acquire) == DEAD
+        self.presence.gone() == DEAD
     }
 
     /// The control socket: readable when the peer rang the doorbell.
     pub(crate) fn control(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
+    }
+
+    /// What becomes readable when there is something to receive: the data socket of a socket link, else, once the
+    /// receiving half has armed the doorbell, the control socket.
+    pub(crate) fn wake_fd(&self) -> BorrowedFd<'_> {
+        self.wire.as_ref().map_or_else(|| self.control(), |wire| wire.data())
     }
 
     /// The peer's process.
@@ -90,28 +112,39 @@ impl Peer {
 
     /// Takes every doorbell that was rung.
     pub(crate) fn drain_doorbells(&self) {
+        let _one_at_a_time = self.wire.as_ref().map(|wire| wire.listen());
         let mut packet = [0; 8];
         // At most what a socket holds: a peer that floods it is met again at the next visit.
         for _ in 0..64 {
             match socket::recv(&self.control, &mut packet) {
+                // Said once, when the peer went and left a doorbell unread: what it had sent is still there.
+                Err(Errno::CONNRESET | Errno::MSGSIZE) => {}
                 Ok(0) | Err(_) => return,
-                Ok(_) => {}
+                Ok(len) => self.hear(&packet[..len]),
             }
+        }
+    }
+
+    fn hear(&self, packet: &[u8]) {
+        if let Some(wire) = &self.wire {
+            wire.hear(packet);
         }
     }
 
     /// The peer is gone: every wait of this end must end.
     pub(crate) fn mark(&self, gone: Gone) {
         let value = if gone == Gone::Dead { DEAD } else { HUNG_UP };
-        // R7, release side: a dead peer's commits happened before its pidfd fired.
-        self.gone.fetch_max(value, Ordering::AcqRel);
-        // R4 for the watch thread: the flag, then the wait words; the sleeper arms, fences, then looks at the flag.
+        self.presence.leave(value);
+        // R4, heavy side, for the watch thread: the flag, then the wait words; the sleeper arms, fences, then looks at the flag.
         fence(Ordering::SeqCst);
         self.wake_self();
     }
 
     /// Wakes whoever sleeps at this end.
     pub(crate) fn wake_self(&self) {
+        if let Some(wire) = &self.wire {
+            wire.ring();
+        }
         let Some(page) = &self.page else { return };
         for line in [page.data(self.side), page.space(self.side)] {
             // R5: the word must not be armed any more when a sleeper comes to the futex.
@@ -136,7 +169,9 @@ impl Drop for Peer {
         if self.forked() {
             return;
         }
-        if let (Some(token), Ok(watch)) = (self.token.get(), Watch::here()) {
+        // Asking for the watch thread would start it.
+        let Some(token) = self.token.get() else { return };
+        if let Ok(watch) = Watch::here() {
             watch.forget(*token, self.control(), self.pidfd());
         }
     }

@@ -1,13 +1,20 @@
 //! The receiving half of a link, whatever carries it.
 
 use super::error::RxError;
+#[cfg(test)]
+use super::peer::Peer;
 use super::shm::ShmRx;
+use super::socket::SocketRx;
+use crate::ring::Reading;
+#[cfg(test)]
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The receiving half of a link.
 #[derive(Debug)]
 pub(crate) enum Rx {
     Shm(Box<ShmRx>),
+    Socket(Box<SocketRx>),
     /// Stands in while a thread has borrowed the real one.
     Lent,
 }
@@ -26,11 +33,21 @@ pub(crate) enum Armed {
 }
 
 impl Rx {
+    /// The short way to [`Rx::try_recv_into`]: `None` if there is anything to look at first, and nothing was taken.
+    #[inline(always)]
+    pub(crate) fn recv_fast(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        match self {
+            Self::Shm(shm) => shm.recv_fast(buffer),
+            Self::Socket(_) | Self::Lent => None,
+        }
+    }
+
     /// Takes a message into `buffer` if there is one.
     #[inline]
     pub(crate) fn try_recv_into(&mut self, buffer: &mut [u8]) -> Result<usize, RxError> {
         match self {
             Self::Shm(shm) => shm.try_recv_into(buffer),
+            Self::Socket(socket) => socket.try_recv_into(buffer),
             Self::Lent => Err(RxError::Empty),
         }
     }
@@ -39,6 +56,16 @@ impl Rx {
     pub(crate) fn try_recv(&mut self) -> Result<Vec<u8>, RxError> {
         match self {
             Self::Shm(shm) => shm.try_recv(),
+            Self::Socket(socket) => socket.try_recv(),
+            Self::Lent => Err(RxError::Empty),
+        }
+    }
+
+    /// Hands a message out where it lies, if there is one and it can be.
+    pub(crate) fn try_read(&mut self) -> Result<Reading, RxError> {
+        match self {
+            Self::Shm(shm) => shm.try_read(),
+            Self::Socket(socket) => socket.try_recv().map(Reading::Copy),
             Self::Lent => Err(RxError::Empty),
         }
     }
@@ -47,14 +74,16 @@ impl Rx {
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> bool {
         match self {
             Self::Shm(shm) => shm.wait(deadline),
+            Self::Socket(socket) => socket.wait(deadline),
             Self::Lent => true,
         }
     }
 
-    /// Asks to be woken through the control socket.
+    /// Asks to be woken through the peer's `wake_fd`.
     pub(crate) fn arm_doorbell(&mut self) -> Armed {
         match self {
             Self::Shm(shm) => shm.arm_doorbell(),
+            Self::Socket(socket) => socket.arm_doorbell(),
             Self::Lent => Armed::Lent,
         }
     }
@@ -63,6 +92,7 @@ impl Rx {
     pub(crate) fn poll(&self) -> bool {
         match self {
             Self::Shm(shm) => shm.poll(),
+            Self::Socket(socket) => socket.poll(),
             Self::Lent => false,
         }
     }
@@ -71,7 +101,8 @@ impl Rx {
     pub(crate) fn arm_for_sender(&mut self) {
         match self {
             Self::Shm(shm) => shm.arm_for_sender(),
-            Self::Lent => {}
+            // Who waits for a socket polls it: nothing is armed.
+            Self::Socket(_) | Self::Lent => {}
         }
     }
 
@@ -79,7 +110,18 @@ impl Rx {
     pub(crate) fn disarm(&mut self) {
         match self {
             Self::Shm(shm) => shm.disarm(),
-            Self::Lent => {}
+            // Who waits for a socket polls it: nothing is armed.
+            Self::Socket(_) | Self::Lent => {}
+        }
+    }
+
+    /// The peer; `None` while the receiving half is lent.
+    #[cfg(test)]
+    pub(crate) fn peer(&self) -> Option<&Arc<Peer>> {
+        match self {
+            Self::Shm(shm) => Some(shm.peer()),
+            Self::Socket(socket) => Some(socket.peer()),
+            Self::Lent => None,
         }
     }
 
@@ -87,15 +129,8 @@ impl Rx {
     pub(crate) fn partial(&self) -> Option<u64> {
         match self {
             Self::Shm(shm) => shm.partial(),
+            Self::Socket(socket) => socket.partial(),
             Self::Lent => None,
-        }
-    }
-
-    /// Says that nothing more is taken.
-    pub(crate) fn close(&mut self) {
-        match self {
-            Self::Shm(shm) => shm.close(),
-            Self::Lent => {}
         }
     }
 }

@@ -6,9 +6,9 @@ use super::peer::Peer;
 use super::rx::{Armed, Rx};
 use super::tx::Relief;
 use crate::ring::lines::{DOORBELL, SPACE};
-use crate::ring::{Consumer, Corrupt, Memory, PopError, Producer, PushError, Stream, Undelivered};
+use crate::ring::{Consumer, Corrupt, Memory, PopError, Producer, PushError, Reading, Stream, Undelivered};
 use crate::segment::ShmMemory;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, AtomicU64};
 use crate::wait::Condition;
 use crate::wait::sleep::{Ended, block, heavy};
 use crate::wait::spin::Spinner;
@@ -22,6 +22,8 @@ pub(crate) struct ShmTx {
     peer: Arc<Peer>,
     spinner: Spinner,
     max_message: u64,
+    /// The longest message in one record.
+    max_record: u64,
 }
 
 /// The receiving half.
@@ -39,17 +41,25 @@ impl ShmTx {
         spinner: Spinner,
         max_message: u64,
     ) -> Self {
-        Self { producer, peer, spinner, max_message }
+        let max_record = producer.geometry().max_payload().min(max_message);
+        Self { producer, peer, spinner, max_message, max_record }
+    }
+
+    /// The short way to [`ShmTx::try_send`]: `false` if there is anything to look at first.
+    #[inline(always)]
+    pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
+        let here = !self.peer.forked() && !self.peer.presence().is_gone();
+        here && message.len() as u64 <= self.max_message && self.producer.push_fast(message)
     }
 
     /// Commits a message at once, or not at all.
     #[inline]
     pub(crate) fn try_send(&mut self, message: &[u8]) -> Result<(), TxError> {
         self.usable()?;
-        if message.len() as u64 <= self.producer.geometry().max_payload() {
+        if message.len() as u64 <= self.max_record {
             return Ok(self.producer.push(message)?);
         }
-        self.check_length(message)?;
+        self.check_length(message.len(), self.max_message)?;
         Ok(self.producer.push_message(message)?)
     }
 
@@ -59,7 +69,7 @@ impl ShmTx {
         if self.peer.forked() {
             return Err(TxError::Disconnected(Cause::Forked));
         }
-        if self.peer.gone_word().load(Ordering::Relaxed) != 0 {
+        if self.peer.presence().is_gone() {
             return self.gone();
         }
         Ok(())
@@ -72,8 +82,9 @@ impl ShmTx {
         Err(TxError::Disconnected(if closed { Cause::Closed } else { cause }))
     }
 
-    fn check_length(&self, message: &[u8]) -> Result<(), TxError> {
-        let (len, max) = (message.len() as u64, self.max_message);
+    fn check_length(&self, len: usize, max: u64) -> Result<(), TxError> {
+        let len = len as u64;
+        let max = if len > self.max_message { self.max_message } else { max };
         if len > max { Err(TxError::TooLong { len, max }) } else { Ok(()) }
     }
 
@@ -85,7 +96,7 @@ impl ShmTx {
         mut relief: Option<&mut dyn Relief>,
     ) -> Result<(), TxError> {
         self.usable()?;
-        self.check_length(message)?;
+        self.check_length(message.len(), self.max_message)?;
         let mut stream = Stream::new();
         loop {
             match self.producer.push_stream(&mut stream, message) {
@@ -104,10 +115,39 @@ impl ShmTx {
         }
     }
 
+    /// Commits a message, waiting for space by doorbell: see [`super::Tx::send_by_doorbell`].
+    pub(crate) fn send_by_doorbell(
+        &mut self,
+        message: &[u8],
+        wait: &mut dyn FnMut() -> bool,
+    ) -> Result<(), TxError> {
+        self.usable()?;
+        self.check_length(message.len(), self.max_message)?;
+        let mut stream = Stream::new();
+        loop {
+            match self.producer.push_stream(&mut stream, message) {
+                Ok(()) => return Ok(()),
+                Err(PushError::Full) => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.producer.arm(DOORBELL);
+            // R4, heavy side.
+            let fenced = heavy(self.peer.fences);
+            // Damage is told by the push that follows.
+            let goes_on = !fenced || self.producer.has_space().unwrap_or(true) || wait();
+            self.producer.disarm();
+            let usable = self.usable();
+            if !goes_on || usable.is_err() {
+                self.producer.cancel_stream();
+                return Err(usable.err().unwrap_or(TxError::Full));
+            }
+        }
+    }
+
     /// Waits until what was refused last has room.
     pub(crate) fn wait_for_space(&mut self, deadline: Option<Instant>) -> Result<(), TxError> {
         let mut space = Space { producer: &mut self.producer, incoming: None, relief: None };
-        let ended = block(&mut space, &mut self.spinner, self.peer.fences, self.peer.gone_word(), deadline);
+        let ended = block(&mut space, &mut self.spinner, self.peer.fences, self.peer.presence(), deadline);
         self.waited(ended)
     }
 
@@ -123,7 +163,7 @@ impl ShmTx {
         let mut incoming = relief.borrow();
         let mut space =
             Space { producer: &mut self.producer, incoming: incoming.as_mut(), relief: Some(&*relief) };
-        let ended = block(&mut space, &mut self.spinner, self.peer.fences, self.peer.gone_word(), deadline);
+        let ended = block(&mut space, &mut self.spinner, self.peer.fences, self.peer.presence(), deadline);
         if let Some(rx) = incoming {
             relief.give_back(rx);
         }
@@ -141,21 +181,23 @@ impl ShmTx {
     /// Whether a record of `max` bytes could be claimed now.
     pub(crate) fn probe(&mut self, max: usize) -> Result<(), TxError> {
         self.usable()?;
+        self.check_length(max, self.max_grant())?;
         Ok(self.producer.probe(max)?)
     }
 
     pub(crate) fn grant(&mut self, max: usize) -> Result<Grant<'_>, TxError> {
         self.usable()?;
+        self.check_length(max, self.max_grant())?;
         Ok(Grant::shm(self.producer.claim(max)?))
     }
 
     pub(crate) fn batch(&mut self) -> Batch<'_> {
-        let usable = self.usable();
-        Batch::shm(self.producer.batch(), usable)
+        let (usable, longest) = (self.usable(), self.max_atomic());
+        Batch::shm(self.producer.batch(), usable, longest)
     }
 
     pub(crate) fn max_grant(&self) -> u64 {
-        self.producer.geometry().max_payload().min(self.max_message)
+        self.max_record
     }
 
     pub(crate) fn max_atomic(&self) -> u64 {
@@ -237,6 +279,12 @@ impl ShmRx {
         Self { consumer, peer, spinner }
     }
 
+    /// The short way to [`ShmRx::try_recv_into`]: `None` if there is anything to look at first.
+    #[inline(always)]
+    pub(crate) fn recv_fast(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        if self.peer.forked() { None } else { self.consumer.pop_fast(buffer) }
+    }
+
     /// Takes a message into `buffer` if there is one.
     #[inline]
     pub(crate) fn try_recv_into(&mut self, buffer: &mut [u8]) -> Result<usize, RxError> {
@@ -262,6 +310,30 @@ impl ShmRx {
         }
     }
 
+    /// Hands a message out where it lies, if there is one. [`ShmRx::release`] gives its place back.
+    pub(crate) fn try_read(&mut self) -> Result<Reading, RxError> {
+        if self.peer.forked() {
+            return Err(RxError::Disconnected(Cause::Forked));
+        }
+        match self.consumer.read() {
+            Ok(reading) => Ok(reading),
+            Err(PopError::Empty) => self.nothing(Consumer::read),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The words in which a message that was read lies.
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        self.consumer.memory().words()
+    }
+
+    /// The place of what was read may be overwritten.
+    pub(crate) fn release(&mut self) {
+        if !self.peer.forked() {
+            self.consumer.release();
+        }
+    }
+
     /// There is nothing; if the peer is gone there may have been something after we looked and before it went.
     fn nothing<T>(
         &mut self,
@@ -282,7 +354,7 @@ impl ShmRx {
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> bool {
         let Self { consumer, peer, spinner } = self;
         let mut data = Data(consumer);
-        block(&mut data, spinner, peer.fences, peer.gone_word(), deadline) != Ended::TimedOut
+        block(&mut data, spinner, peer.fences, peer.presence(), deadline) != Ended::TimedOut
     }
 
     /// Asks to be woken through the control socket.
@@ -311,6 +383,7 @@ impl ShmRx {
         self.consumer.poll()
     }
 
+    #[cfg(test)]
     pub(crate) fn peer(&self) -> &Arc<Peer> {
         &self.peer
     }

@@ -5,6 +5,7 @@ use super::grant::{Batch, Grant};
 use super::peer::Peer;
 use super::rx::Rx;
 use super::shm::ShmTx;
+use super::socket::SocketTx;
 use super::undelivered::Undelivered;
 use crate::ring::Corrupt;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(crate) enum Tx {
     Shm(Box<ShmTx>),
+    Socket(Box<SocketTx>),
 }
 
 /// Lends a waiting sender the receiving half of its end, so that it takes in what the peer sends meanwhile and two
@@ -30,11 +32,21 @@ pub(crate) trait Relief {
 }
 
 impl Tx {
+    /// The short way to [`Tx::try_send`]: `false` if there is anything to look at first, and nothing was sent.
+    #[inline(always)]
+    pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
+        match self {
+            Self::Shm(shm) => shm.send_fast(message),
+            Self::Socket(_) => false,
+        }
+    }
+
     /// Commits a message at once, or not at all.
     #[inline]
     pub(crate) fn try_send(&mut self, message: &[u8]) -> Result<(), TxError> {
         match self {
             Self::Shm(shm) => shm.try_send(message),
+            Self::Socket(socket) => socket.try_send(message),
         }
     }
 
@@ -47,6 +59,20 @@ impl Tx {
     ) -> Result<(), TxError> {
         match self {
             Self::Shm(shm) => shm.send(message, deadline, relief),
+            Self::Socket(socket) => socket.send(message, deadline, relief),
+        }
+    }
+
+    /// Commits a message. Each time that there is no space it asks the peer for a doorbell and calls `wait`, which
+    /// may return early, and gives up (with [`TxError::Full`]) when that returns `false`.
+    pub(crate) fn send_by_doorbell(
+        &mut self,
+        message: &[u8],
+        wait: &mut dyn FnMut() -> bool,
+    ) -> Result<(), TxError> {
+        match self {
+            Self::Shm(shm) => shm.send_by_doorbell(message, wait),
+            Self::Socket(socket) => socket.send_by_doorbell(message, wait),
         }
     }
 
@@ -54,6 +80,7 @@ impl Tx {
     pub(crate) fn probe(&mut self, max: usize) -> Result<(), TxError> {
         match self {
             Self::Shm(shm) => shm.probe(max),
+            Self::Socket(socket) => socket.probe(max),
         }
     }
 
@@ -61,36 +88,42 @@ impl Tx {
     pub(crate) fn wait_for_space(&mut self, deadline: Option<Instant>) -> Result<(), TxError> {
         match self {
             Self::Shm(shm) => shm.wait_for_space(deadline),
+            Self::Socket(socket) => socket.wait_for_space(deadline),
         }
     }
 
     pub(crate) fn grant(&mut self, max: usize) -> Result<Grant<'_>, TxError> {
         match self {
             Self::Shm(shm) => shm.grant(max),
+            Self::Socket(socket) => socket.grant(max),
         }
     }
 
     pub(crate) fn batch(&mut self) -> Batch<'_> {
         match self {
             Self::Shm(shm) => shm.batch(),
+            Self::Socket(socket) => socket.batch(),
         }
     }
 
     pub(crate) fn max_grant(&self) -> u64 {
         match self {
             Self::Shm(shm) => shm.max_grant(),
+            Self::Socket(socket) => socket.max_grant(),
         }
     }
 
     pub(crate) fn max_atomic(&self) -> u64 {
         match self {
             Self::Shm(shm) => shm.max_atomic(),
+            Self::Socket(socket) => socket.max_atomic(),
         }
     }
 
     pub(crate) fn max_message(&self) -> u64 {
         match self {
             Self::Shm(shm) => shm.max_message(),
+            Self::Socket(socket) => socket.max_message(),
         }
     }
 
@@ -98,6 +131,7 @@ impl Tx {
     pub(crate) fn peer(&self) -> &Arc<Peer> {
         match self {
             Self::Shm(shm) => shm.peer(),
+            Self::Socket(socket) => socket.peer(),
         }
     }
 
@@ -105,6 +139,7 @@ impl Tx {
     pub(crate) fn salvage(&mut self) -> Result<Undelivered, Corrupt> {
         match self {
             Self::Shm(shm) => shm.salvage().map(Undelivered::shm),
+            Self::Socket(socket) => Ok(socket.salvage().map_or_else(Undelivered::empty, Undelivered::socket)),
         }
     }
 
@@ -112,6 +147,7 @@ impl Tx {
     pub(crate) fn close(&mut self) {
         match self {
             Self::Shm(shm) => shm.close(),
+            Self::Socket(socket) => socket.close(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a dead peer had not taken.
 
+use super::socket::SocketUndelivered;
 use crate::ring;
 use crate::segment::ShmMemory;
 
@@ -13,6 +14,7 @@ pub struct Undelivered {
 enum Inner {
     Empty,
     Shm(Box<ring::Undelivered<ShmMemory>>),
+    Socket(Box<SocketUndelivered>),
 }
 
 impl Undelivered {
@@ -20,9 +22,23 @@ impl Undelivered {
         Self { inner: Inner::Shm(Box::new(ring)) }
     }
 
+    pub(super) fn socket(socket: SocketUndelivered) -> Self {
+        Self { inner: Inner::Socket(Box::new(socket)) }
+    }
+
     /// Nothing.
     pub(crate) fn empty() -> Self {
         Self { inner: Inner::Empty }
+    }
+
+    /// How many bytes were met that belong to messages of which the rest is missing. They are not handed back.
+    #[must_use]
+    pub fn streamed(&self) -> u64 {
+        match &self.inner {
+            Inner::Empty => 0,
+            Inner::Shm(ring) => ring.streamed(),
+            Inner::Socket(socket) => socket.streamed(),
+        }
     }
 }
 
@@ -33,6 +49,7 @@ impl Iterator for Undelivered {
         match &mut self.inner {
             Inner::Empty => None,
             Inner::Shm(ring) => ring.next(),
+            Inner::Socket(socket) => socket.next(),
         }
     }
 }

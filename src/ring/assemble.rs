@@ -1,6 +1,7 @@
 //! Messages that are not one plain record: fragments, streams, cancels.
 
-use super::consumer::{Assembly, Consumer, Record};
+use super::assembly::{Assembly, Part};
+use super::consumer::{Consumer, Record};
 use super::copy;
 use super::error::{Corrupt, Field, PopError};
 use super::memory::Memory;
@@ -8,6 +9,30 @@ use super::record::{Flags, HEADER, Header, Kind, footprint};
 use crate::sync::Ordering;
 
 impl<M: Memory> Consumer<M> {
+    /// Hands the next message out where it lies, if it lies in one piece; else as a copy.
+    ///
+    /// Its place may be overwritten from the next [`Consumer::release`] on.
+    ///
+    /// # Errors
+    /// [`PopError`], but never [`PopError::TooSmall`]; nothing was taken then.
+    pub fn read(&mut self) -> Result<Reading, PopError> {
+        match self.next_message(usize::MAX)? {
+            Next::Whole(bytes) => Ok(Reading::Copy(bytes)),
+            Next::Record(record) => {
+                self.assembly = Assembly::Idle;
+                self.hand_out(record.end);
+                let first = self.geometry.word(record.start) + 1;
+                Ok(Reading::InPlace { first, len: record.header.len as usize })
+            }
+            Next::Fragments(record, total) => {
+                let mut bytes = vec![0; total];
+                let end = self.gather(record, &mut bytes)?;
+                self.take_message(end);
+                Ok(Reading::Copy(bytes))
+            }
+        }
+    }
+
     /// Takes the next message as a vector of its own.
     ///
     /// # Errors
@@ -31,21 +56,20 @@ impl<M: Memory> Consumer<M> {
     }
 
     #[cold]
-    pub(super) fn pop_into_slow(&mut self, word: u64, buffer: &mut [u8]) -> Result<usize, PopError> {
-        let _ = word;
+    #[inline(never)]
+    pub(super) fn pop_into_slow(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
+        let taken = self.pop_into_any(buffer);
+        self.survey();
+        taken
+    }
+
+    fn pop_into_any(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
         let too_small = |needed: usize| PopError::TooSmall { needed: needed as u64 };
         match self.next_message(buffer.len())? {
-            Next::Whole(bytes) => match buffer.get_mut(..bytes.len()) {
-                Some(target) => {
-                    target.copy_from_slice(&bytes);
-                    Ok(bytes.len())
-                }
-                None => {
-                    let needed = bytes.len();
-                    self.assembly = Assembly::Whole(bytes);
-                    Err(too_small(needed))
-                }
-            },
+            Next::Whole(bytes) => {
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                Ok(bytes.len())
+            }
             Next::Record(record) => {
                 let len = record.header.len as usize;
                 let target = buffer.get_mut(..len).ok_or(too_small(len))?;
@@ -66,10 +90,8 @@ impl<M: Memory> Consumer<M> {
     fn next_message(&mut self, room: usize) -> Result<Next, PopError> {
         let begin = self.position;
         loop {
-            if let Assembly::Whole(_) = self.assembly {
-                if let Assembly::Whole(bytes) = std::mem::replace(&mut self.assembly, Assembly::Idle) {
-                    return Ok(Next::Whole(bytes));
-                }
+            if let Some(whole) = self.assembly.take_whole(room) {
+                return whole.map(Next::Whole).map_err(|needed| PopError::TooSmall { needed });
             }
             if self.position.wrapping_sub(begin) >= self.geometry.capacity() {
                 return Err(PopError::Empty);
@@ -89,15 +111,10 @@ impl<M: Memory> Consumer<M> {
 
     /// What a record means in the present state; `None` if it was taken and more is needed.
     fn sort(&mut self, record: Record, room: usize) -> Result<Option<Next>, PopError> {
-        let Header { kind, flags, .. } = record.header;
-        let begins = matches!(kind, Kind::Data | Kind::First);
-        let streaming = matches!(self.assembly, Assembly::Part { .. });
-        if (begins && streaming) != flags.has(Flags::RESTART)
-            || (flags.has(Flags::ATOMIC) && kind == Kind::Data)
-        {
+        if !self.assembly.admits(record.header) {
             return Err(self.corrupt(Field::Flags, record.header.to_word()).into());
         }
-        match kind {
+        match record.header.kind {
             Kind::Data => Ok(Some(Next::Record(record))),
             Kind::First => self.first(record, room),
             Kind::Middle | Kind::Last | Kind::Cancel => {
@@ -135,39 +152,18 @@ impl<M: Memory> Consumer<M> {
         if total > room as u64 {
             return Err(PopError::TooSmall { needed: total });
         }
-        let mut bytes = vec![0; (self.geometry.fragment() - HEADER) as usize];
-        copy::load(&self.payload_words(record.start)[1..], &mut bytes);
-        self.assembly = Assembly::Part { bytes, total: total as usize };
+        let words = &self.payload_words(record.start)[1..];
+        let full = record.header.len as usize;
+        self.assembly = Assembly::Part(Part::begin(total as usize, full, |bytes| copy::load(words, bytes)));
         self.take(record.end);
         Ok(None)
     }
 
     fn continue_stream(&mut self, record: Record) -> Result<(), Corrupt> {
-        let Header { len, kind, flags } = record.header;
-        let full = self.geometry.fragment() as usize;
-        let Assembly::Part { bytes, total } = &mut self.assembly else {
-            return Err(self.corrupt(Field::Fragment, record.header.to_word()));
-        };
-        let left = *total - bytes.len();
-        let expected = match kind {
-            Kind::Cancel => 0,
-            Kind::Last if left <= full => left,
-            Kind::Middle if left > full => full,
-            _ => return Err(self.corrupt(Field::Fragment, record.header.to_word())),
-        };
-        if len as usize != expected || flags != Flags::NONE {
-            return Err(self.corrupt(Field::Fragment, record.header.to_word()));
+        let words = &self.memory.words()[self.geometry.word(record.start) + 1..];
+        if let Err(field) = self.assembly.extend(record.header, |bytes| copy::load(words, bytes)) {
+            return Err(self.corrupt(field, record.header.to_word()));
         }
-        let mut bytes = std::mem::take(bytes);
-        let total = *total;
-        let before = bytes.len();
-        bytes.resize(before + expected, 0);
-        copy::load(self.payload_words(record.start), &mut bytes[before..]);
-        self.assembly = match kind {
-            Kind::Cancel => Assembly::Idle,
-            Kind::Last => Assembly::Whole(bytes),
-            _ => Assembly::Part { bytes, total },
-        };
         self.take(record.end);
         Ok(())
     }
@@ -204,6 +200,20 @@ impl<M: Memory> Consumer<M> {
         }
         self.check_extent(position, u64::from(header.len))
     }
+}
+
+/// A message that was handed out.
+#[derive(Debug)]
+pub enum Reading {
+    /// It lies in the data area.
+    InPlace {
+        /// The index of its first word.
+        first: usize,
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// It came in pieces.
+    Copy(Vec<u8>),
 }
 
 enum Next {

@@ -1,5 +1,6 @@
 //! The consuming end: poll, check, copy out, release.
 
+use super::assembly::Assembly;
 use super::copy;
 use super::error::{Corrupt, Field, PopError};
 use super::lines::{AWAKE, CLOSED};
@@ -20,24 +21,14 @@ pub struct Consumer<M> {
     pub(super) position: u64,
     /// The last position that the producer was told of.
     published: u64,
+    /// How many bytes from r on a plain record may take with nothing else to look at: they lie before the wrap, and
+    /// taking them publishes nothing. 0 means: look.
+    room: u64,
     /// The producer is dead: nothing is published any more, so the drain ends within one capacity.
     frozen: bool,
     pub(super) max_message: u64,
     pub(super) assembly: Assembly,
     corrupt: Option<Corrupt>,
-}
-
-/// What there is of a streamed message.
-#[derive(Debug)]
-pub(super) enum Assembly {
-    Idle,
-    Part {
-        bytes: Vec<u8>,
-        total: usize,
-    },
-    Whole(Vec<u8>),
-    /// The ring is corrupt; nothing more is taken.
-    Broken,
 }
 
 /// A record whose header was checked.
@@ -61,7 +52,18 @@ impl<M: Memory> Consumer<M> {
         }
         let assembly = Assembly::Idle;
         let (published, frozen, corrupt) = (position, false, None);
-        Some(Self { memory, geometry, fences, position, published, frozen, max_message, assembly, corrupt })
+        Some(Self {
+            memory,
+            geometry,
+            fences,
+            position,
+            published,
+            room: 0,
+            frozen,
+            max_message,
+            assembly,
+            corrupt,
+        })
     }
 
     /// The numbers that follow from the capacity.
@@ -86,18 +88,39 @@ impl<M: Memory> Consumer<M> {
     /// [`PopError`]; nothing was taken then.
     #[inline]
     pub fn pop_into(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
-        let word = self.header_word(self.position);
-        if word >> 32 == Kind::Data as u64 && matches!(self.assembly, Assembly::Idle) {
-            let (start, len) = (self.position, word & 0xffff_ffff);
-            let end = self.check_extent(start, len)?;
-            let Some(target) = buffer.get_mut(..len as usize) else {
-                return Err(PopError::TooSmall { needed: len });
-            };
-            copy::load(self.payload_words(start), target);
-            self.take(end);
-            return Ok(len as usize);
+        match self.pop_fast(buffer) {
+            Some(len) => Ok(len),
+            None => self.pop_into_slow(buffer),
         }
-        self.pop_into_slow(word, buffer)
+    }
+
+    /// The short way to [`Consumer::pop_into`]: `None` if there is anything to look at first, and nothing was taken.
+    #[inline(always)]
+    pub fn pop_fast(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let first = self.geometry.word(self.position);
+        let words = self.memory.words();
+        // R1, acquire side: a header that is not 0 makes the payload behind it visible.
+        let word = words[first].load(Ordering::Acquire);
+        let (len, bytes) = (word & 0xffff_ffff, footprint(word & 0xffff_ffff));
+        // The room is less than a quarter of the ring and ends at the wrap, so this is the check of the length too.
+        let plain = word >> 32 == Kind::Data as u64 && matches!(self.assembly, Assembly::Idle);
+        if !plain || bytes > self.room {
+            return None;
+        }
+        let record = words.get(first + 1..first + (bytes / HEADER) as usize);
+        copy::load(record?, buffer.get_mut(..len as usize)?);
+        self.hand_out(self.position.wrapping_add(bytes));
+        if self.memory.armed_space().armed.load(Ordering::Relaxed) != AWAKE {
+            self.serve_waiting_producer();
+        }
+        Some(len as usize)
+    }
+
+    /// What [`Consumer::pop_into`] may take without a look.
+    pub(super) fn survey(&mut self) {
+        let hidden = self.position.wrapping_sub(self.published) + HEADER;
+        let to_step = self.geometry.lazy_step().saturating_sub(hidden);
+        self.room = to_step.min(self.geometry.room(self.position));
     }
 
     #[inline(always)]
@@ -179,13 +202,26 @@ impl<M: Memory> Consumer<M> {
         }
     }
 
-    /// Everything before `end` was handed out.
+    /// Everything before `end` was handed out, and may be overwritten.
     #[inline(always)]
     pub(super) fn take(&mut self, end: u64) {
+        self.hand_out(end);
+        self.release();
+    }
+
+    /// Everything before `end` was handed out.
+    #[inline(always)]
+    pub(super) fn hand_out(&mut self, end: u64) {
+        self.room = self.room.saturating_sub(end.wrapping_sub(self.position));
         self.position = end;
         // R3: the cursor moves before the head can pass it, so head ≤ cursor at every instant.
         self.memory.cursor().cursor.store(end, Ordering::Relaxed);
-        if end.wrapping_sub(self.published) >= self.geometry.lazy_step() {
+    }
+
+    /// What was handed out may be overwritten: publishes it if enough has come together, or the producer waits.
+    #[inline(always)]
+    pub fn release(&mut self) {
+        if self.position.wrapping_sub(self.published) >= self.geometry.lazy_step() {
             self.publish();
         } else if self.memory.armed_space().armed.load(Ordering::Relaxed) != AWAKE {
             self.serve_waiting_producer();
@@ -209,9 +245,11 @@ impl<M: Memory> Consumer<M> {
     }
 
     #[cold]
+    #[inline(never)]
     fn serve_waiting_producer(&mut self) {
         let line = self.memory.armed_space();
-        // R4: pairs with the arming store, so that `want` is the one that belongs to it. A stale one is smaller.
+        // R4: pairs with the arming store, so that `want` is the one that belongs to it. One that is left from a
+        // wait for a receipt can be larger.
         if line.armed.load(Ordering::Acquire) == AWAKE || self.frozen {
             return;
         }
@@ -223,6 +261,8 @@ impl<M: Memory> Consumer<M> {
             self.published = self.position;
             // R2 and R3, release side: as in `publish`.
             self.memory.head().head.store(self.position, Ordering::Release);
+            // R4, light side: the swap is the look. The producer may have given up and armed again since the first.
+            self.fences.light();
         }
         // R5: whoever takes the armed value owes the wake-up.
         let armed = self.memory.armed_space().armed.swap(AWAKE, Ordering::AcqRel);
@@ -268,10 +308,7 @@ impl<M: Memory> Consumer<M> {
     /// How many bytes of a streamed message were received, if one was begun and not finished.
     #[must_use]
     pub fn partial(&self) -> Option<u64> {
-        match &self.assembly {
-            Assembly::Part { bytes, .. } => Some(bytes.len() as u64),
-            _ => None,
-        }
+        self.assembly.partial()
     }
 
     /// Says that nothing more will be taken; what was taken is published.

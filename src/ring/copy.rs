@@ -23,8 +23,8 @@ pub fn store(words: &[AtomicU64], source: &[u8]) {
     if source.len() >= STRING_FROM {
         return string_store(words, source);
     }
-    let mut chunks = source.chunks_exact(8);
-    for (word, chunk) in words.iter().zip(&mut chunks) {
+    let (whole, rest) = source.split_at(source.len() & !7);
+    for (word, chunk) in words.iter().zip(whole.chunks_exact(8)) {
         word.store(
             u64::from_ne_bytes([
                 chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7],
@@ -32,11 +32,47 @@ pub fn store(words: &[AtomicU64], source: &[u8]) {
             Ordering::Relaxed,
         );
     }
-    let rest = chunks.remainder();
     if !rest.is_empty() {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        words[source.len() / 8].store(u64::from_ne_bytes(last), Ordering::Relaxed);
+        words[whole.len() / 8].store(gather(rest), Ordering::Relaxed);
+    }
+}
+
+/// Fewer than 8 bytes as the first ones of a word.
+#[inline(always)]
+fn gather(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    let (mut at, mut left) = (0, bytes);
+    if let Some((four, rest)) = left.split_first_chunk::<4>() {
+        word[..4].copy_from_slice(four);
+        (at, left) = (4, rest);
+    }
+    if let Some((two, rest)) = left.split_first_chunk::<2>() {
+        word[at..at + 2].copy_from_slice(two);
+        (at, left) = (at + 2, rest);
+    }
+    if let Some(one) = left.first() {
+        word[at] = *one;
+    }
+    u64::from_ne_bytes(word)
+}
+
+/// The first bytes of a word, fewer than 8.
+#[inline(always)]
+fn scatter(word: u64, bytes: &mut [u8]) {
+    let word = word.to_ne_bytes();
+    let (mut at, mut left) = (0, bytes);
+    if left.len() >= 4 {
+        let (four, rest) = left.split_at_mut(4);
+        four.copy_from_slice(&word[..4]);
+        (at, left) = (4, rest);
+    }
+    if left.len() >= 2 {
+        let (two, rest) = left.split_at_mut(2);
+        two.copy_from_slice(&word[at..at + 2]);
+        (at, left) = (at + 2, rest);
+    }
+    if let Some(one) = left.first_mut() {
+        *one = word[at];
     }
 }
 
@@ -48,15 +84,13 @@ pub fn load(words: &[AtomicU64], target: &mut [u8]) {
     if target.len() >= STRING_FROM {
         return string_load(words, target);
     }
-    let whole = target.len() / 8;
-    let mut chunks = target.chunks_exact_mut(8);
-    for (word, chunk) in words.iter().zip(&mut chunks) {
+    let (whole, rest) = target.split_at_mut(target.len() & !7);
+    let words_of_whole = whole.len() / 8;
+    for (word, chunk) in words.iter().zip(whole.chunks_exact_mut(8)) {
         chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
     }
-    let rest = chunks.into_remainder();
     if !rest.is_empty() {
-        let last = words[whole].load(Ordering::Relaxed).to_ne_bytes();
-        rest.copy_from_slice(&last[..rest.len()]);
+        scatter(words[words_of_whole].load(Ordering::Relaxed), rest);
     }
 }
 

@@ -36,9 +36,11 @@ pub enum Field {
     Total,
 }
 
-impl fmt::Display for Corrupt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.field {
+impl Field {
+    /// What the field is, in words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Field::Head => "the released position (head)",
             Field::Cursor => "the hand-out position (cursor)",
             Field::Kind => "a record's kind",
@@ -48,7 +50,13 @@ impl fmt::Display for Corrupt {
             Field::Padding => "a padding record",
             Field::Fragment => "a fragment",
             Field::Total => "the length of a streamed message",
-        };
+        }
+    }
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = self.field.name();
         write!(
             f,
             "the peer wrote {what} that no correct peer writes ({:#x}): end the link and the peer",

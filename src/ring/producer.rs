@@ -32,6 +32,9 @@ pub struct Producer<M> {
     last: u64,
     /// First lap only: the position up to which memory is ready.
     ready: u64,
+    /// How many bytes from P on a plain record may take with nothing else to look at: they are known to be free and
+    /// ready, lie before the wrap, pass no mark, and no stream or close has to be told. 0 means: look.
+    room: u64,
     /// What the last refused reservation needs the consumer to have released.
     want: u64,
     marks: Marks,
@@ -91,6 +94,7 @@ impl<M: Memory> Producer<M> {
             written,
             last,
             ready,
+            room: 0,
             want,
             marks,
             streaming,
@@ -119,6 +123,33 @@ impl<M: Memory> Producer<M> {
     /// [`PushError`]; nothing was committed then.
     #[inline]
     pub fn push(&mut self, payload: &[u8]) -> Result<(), PushError> {
+        if self.push_fast(payload) { Ok(()) } else { self.push_slow(payload) }
+    }
+
+    /// The short way to [`Producer::push`]: `false` if there is anything to look at first, and nothing was committed.
+    #[inline(always)]
+    pub fn push_fast(&mut self, payload: &[u8]) -> bool {
+        let bytes = footprint(payload.len() as u64);
+        if bytes > self.room || self.memory.armed_data().armed.load(Ordering::Relaxed) == CLOSED {
+            return false;
+        }
+        let first = self.geometry.word(self.position);
+        let record = self.memory.words().get(first..=first + (bytes / HEADER) as usize);
+        let Some([header, words @ .., next]) = record else { return false };
+        next.store(0, Ordering::Relaxed);
+        copy::store(words, payload);
+        // R1, release side: the payload and the next header place, before the header that makes them visible.
+        header.store(Header::data(payload.len() as u32).to_word(), Ordering::Release);
+        self.last = self.position;
+        self.position = self.position.wrapping_add(bytes);
+        self.room -= bytes;
+        self.wake_consumer();
+        true
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_slow(&mut self, payload: &[u8]) -> Result<(), PushError> {
         let len = payload.len() as u64;
         if len > self.geometry.max_payload() {
             return Err(PushError::TooLong { len, max: self.geometry.max_payload() });
@@ -126,7 +157,21 @@ impl<M: Memory> Producer<M> {
         let place = self.reserve(self.position, footprint(len))?;
         copy::store(self.payload_words(place.start, len), payload);
         self.commit(place, self.first_header(len as u32));
+        self.room = self.survey();
         Ok(())
+    }
+
+    /// What [`Producer::push`] may take without a look.
+    fn survey(&self) -> u64 {
+        if self.state != State::Open || self.is_streaming() {
+            return 0;
+        }
+        let used = self.position.wrapping_sub(self.head);
+        let free = (self.geometry.capacity() - HEADER).saturating_sub(used);
+        let to_wrap = self.geometry.room(self.position) - HEADER;
+        let to_mark = self.marks.distance(self.position).saturating_sub(HEADER);
+        let ready = self.ready.wrapping_sub(self.position).saturating_sub(HEADER);
+        free.min(to_wrap).min(to_mark).min(ready).min(self.geometry.max_record())
     }
 
     /// Reserves a record of at most `max` bytes, to be written in place.
@@ -201,6 +246,7 @@ impl<M: Memory> Producer<M> {
 
     pub(super) fn set_streaming(&mut self, streaming: Streaming) {
         self.streaming = streaming;
+        self.room = 0;
     }
 
     /// Whether the consumer holds the beginning of a streamed message that was neither finished nor cancelled.
@@ -281,6 +327,7 @@ impl<M: Memory> Producer<M> {
         if !aligned || !forward || behind > self.geometry.capacity() - HEADER {
             let corrupt = Corrupt { field: Field::Head, value: head };
             self.state = State::Corrupt(corrupt);
+            self.room = 0;
             return Err(corrupt);
         }
         self.head = head;
@@ -327,6 +374,7 @@ impl<M: Memory> Producer<M> {
     #[inline(always)]
     pub(super) fn committed(&mut self, last: u64, end: u64) {
         self.streaming = Streaming::No;
+        self.room = self.room.saturating_sub(end.wrapping_sub(self.position));
         self.last = last;
         self.position = end;
         self.marks.pass(end);
@@ -337,25 +385,32 @@ impl<M: Memory> Producer<M> {
     fn wake_consumer(&mut self) {
         // R4, light side: the commit, then the look at the wait word.
         self.fences.light();
-        let line = self.memory.armed_data();
-        if line.armed.load(Ordering::Relaxed) != AWAKE {
-            // R5: whoever takes the armed value owes the wake-up.
-            let armed = line.armed.swap(AWAKE, Ordering::AcqRel);
-            if armed == CLOSED {
-                line.armed.store(CLOSED, Ordering::Relaxed);
-            } else {
-                self.memory.wake_consumer(armed);
-            }
+        if self.memory.armed_data().armed.load(Ordering::Relaxed) != AWAKE {
+            self.wake_armed_consumer();
         }
     }
 
-    /// Whether a record that was refused with [`PushError::Full`] would have room now.
+    #[cold]
+    #[inline(never)]
+    fn wake_armed_consumer(&mut self) {
+        let line = self.memory.armed_data();
+        // R5: whoever takes the armed value owes the wake-up.
+        let armed = line.armed.swap(AWAKE, Ordering::AcqRel);
+        if armed == CLOSED {
+            line.armed.store(CLOSED, Ordering::Relaxed);
+        } else {
+            self.memory.wake_consumer(armed);
+        }
+    }
+
+    /// Whether a record that was refused with [`PushError::Full`] would have another answer now: there is room, or
+    /// the consumer has closed.
     ///
     /// # Errors
     /// [`Corrupt`] if the consumer's head is not one that a correct consumer writes.
     pub fn has_space(&mut self) -> Result<bool, Corrupt> {
         self.load_head()?;
-        Ok(self.head.wrapping_sub(self.want) as i64 >= 0)
+        Ok(self.head.wrapping_sub(self.want) as i64 >= 0 || self.is_consumer_closed())
     }
 
     /// Asks to be woken when the record that was refused last has room.
@@ -406,6 +461,7 @@ impl<M: Memory> Producer<M> {
         if self.state == State::Open {
             self.state = State::Closed;
         }
+        self.room = 0;
         // R6, release side: every commit, before the word that says it was the last.
         self.memory.producer().closed.store(1, Ordering::Release);
         self.wake_consumer();

@@ -99,6 +99,13 @@ pub enum HeaderError {
 }
 
 impl Header {
+    /// The header of a plain message.
+    #[inline(always)]
+    #[must_use]
+    pub const fn data(len: u32) -> Self {
+        Self { len, kind: Kind::Data, flags: Flags::NONE }
+    }
+
     /// The header as the word that stands in the ring.
     #[inline(always)]
     #[must_use]

@@ -4,10 +4,11 @@
 //! dead that is needed is its cursor, and that is checked twice: by arithmetic, and by a walk over the records,
 //! which must meet the record starts that the producer kept for itself, one for each eighth of the ring.
 
+use super::assembly::Reassembly;
 use super::copy;
 use super::error::{Corrupt, Field};
 use super::memory::Memory;
-use super::record::{Geometry, HEADER, Header, Kind, footprint};
+use super::record::{Geometry, HEADER, Header, footprint};
 use crate::sync::Ordering;
 
 /// Record starts that the producer keeps privately: the first that lies in each eighth of the ring.
@@ -30,6 +31,11 @@ impl Marks {
     /// Where the ring began.
     pub(super) fn born(&self) -> u64 {
         self.born
+    }
+
+    /// How far it is from `position` to where the next mark is set.
+    pub(super) fn distance(&self, position: u64) -> u64 {
+        self.next.wrapping_sub(position)
     }
 
     /// The next record begins at `end`.
@@ -89,7 +95,7 @@ pub struct Undelivered<M> {
     geometry: Geometry,
     position: u64,
     end: u64,
-    streamed: u64,
+    reassembly: Reassembly,
 }
 
 impl<M: Memory> Undelivered<M> {
@@ -100,7 +106,7 @@ impl<M: Memory> Undelivered<M> {
         if cursor % HEADER != 0 || left > end.wrapping_sub(head) {
             return Err(corrupt);
         }
-        let mut walk = Self { memory, geometry, position: cursor, end, streamed: 0 };
+        let mut walk = Self { memory, geometry, position: cursor, end, reassembly: Reassembly::default() };
         let oldest = written.wrapping_add(HEADER).wrapping_sub(geometry.capacity());
         let oldest = if written.wrapping_sub(marks.born) < geometry.capacity() { marks.born } else { oldest };
         if let Some(start) = marks.latest_before(cursor, oldest) {
@@ -144,16 +150,11 @@ impl<M: Memory> Undelivered<M> {
         Some((header, payload))
     }
 
-    /// Counts what there is of a message that cannot be handed back.
-    fn give_up(&mut self, parts: Option<Vec<u8>>) {
-        self.streamed += parts.map_or(0, |parts| parts.len() as u64);
-    }
-
     /// How many bytes were met that belong to messages of which the rest is missing: the consumer had taken the
     /// beginning, or the end was never committed.
     #[must_use]
     pub fn streamed(&self) -> u64 {
-        self.streamed
+        self.reassembly.lost()
     }
 
     /// How many bytes of the ring are left to look at, headers included.
@@ -167,25 +168,14 @@ impl<M: Memory> Iterator for Undelivered<M> {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        let mut parts: Option<Vec<u8>> = None;
         while self.position != self.end {
-            let (Header { kind, .. }, payload) = self.take()?;
-            if matches!(kind, Kind::Data | Kind::First | Kind::Cancel) {
-                self.give_up(parts.take());
-            }
-            match (kind, &mut parts) {
-                (Kind::Data, _) => return Some(payload),
-                // Shorter than a length, it is no record of ours but a payload, and the cursor was a lie.
-                (Kind::First, _) => parts = payload.get(HEADER as usize..).map(<[u8]>::to_vec),
-                (Kind::Middle | Kind::Last, Some(parts)) => parts.extend_from_slice(&payload),
-                (Kind::Middle | Kind::Last, None) => self.give_up(Some(payload)),
-                (Kind::Padding | Kind::Cancel, _) => {}
-            }
-            if kind == Kind::Last && parts.is_some() {
-                return parts;
+            let (header, payload) = self.take()?;
+            let message = self.reassembly.add(header.kind, payload);
+            if message.is_some() {
+                return message;
             }
         }
-        self.give_up(parts);
+        self.reassembly.end();
         None
     }
 }

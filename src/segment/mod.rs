@@ -16,7 +16,8 @@
 //! The maker maps it first and seals it then: a mapping made before `F_SEAL_FUTURE_WRITE` stays writable, and
 //! nobody ever makes another. `F_SEAL_SEAL` comes last. The taker asks for the seals and for the exact size
 //! *before* it maps anything; since the seals cannot be taken off, both answers stay true. So
-//! - no access of the taker can raise `SIGBUS`: the memory cannot shrink or lose a page,
+//! - no access of the taker can raise `SIGBUS`: the memory cannot shrink, and a page that it does not have yet
+//!   is there, all zero, when it is first read,
 //! - no access of the maker can: its pages are populated before they are written,
 //! - whatever the peer does to its own mapping (remap, protect, open again, punch holes) is refused by the
 //!   kernel or seen by nobody. A hole can be punched into the wait page; it reads as words of 0, which is what

@@ -5,10 +5,16 @@
 //! [`Fences::light`] between its store and its look at a wait word; a sleeper executes the heavy counterpart
 //! between arming the wait word and its re-check. Either both are full fences, or the light one is a compiler
 //! fence and the heavy one is `membarrier(2)`, which makes every other registered process run a full fence on
-//! the sleeper's behalf. Under loom both are full fences, which proves where they must stand.
+//! the sleeper's behalf. Under loom full fences prove where the two must stand; `Membarrier` has no heavy side
+//! there, so its light side is nothing at all, and proves that without sleepers nothing leans on it.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+mod exchange;
+
+#[cfg(loom)]
+pub(crate) use exchange::AtomicU32;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
@@ -25,13 +31,19 @@ impl Fences {
     /// The waker's side: between its store and its look at a wait word.
     #[inline(always)]
     pub fn light(self) {
-        #[cfg(not(loom))]
         if self == Fences::Membarrier {
+            #[cfg(not(loom))]
             std::sync::atomic::compiler_fence(Ordering::SeqCst);
             return;
         }
         fence(Ordering::SeqCst);
     }
+}
+
+/// The sleeper's side of [`Fences::light`] under loom: a full fence, as the light one is.
+#[cfg(all(loom, test))]
+pub(crate) fn heavy() {
+    fence(Ordering::SeqCst);
 }
 
 #[cfg(all(test, not(loom)))]

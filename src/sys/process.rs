@@ -15,6 +15,19 @@ pub(crate) fn cpus() -> usize {
     }
 }
 
+/// How many processors the machine has in use, as far as it tells: a thread that is pinned to one of them may have a
+/// peer on another.
+pub(crate) fn cpus_online() -> usize {
+    let ranges = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let count = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (first.parse::<usize>().ok()?, last.parse::<usize>().ok()?);
+        last.checked_sub(first).map(|more| more + 1)
+    };
+    let counted: Option<usize> = ranges.trim().split(',').map(count).sum();
+    counted.unwrap_or(0).max(cpus())
+}
+
 /// This process.
 pub(crate) fn id() -> Pid {
     rustix::process::getpid()
@@ -29,6 +42,11 @@ pub(crate) fn parent() -> Option<Pid> {
 /// afterwards: it may have gone before.
 pub(crate) fn set_parent_death_signal(signal: Option<Signal>) -> Result<()> {
     rustix::process::set_parent_process_death_signal(signal)
+}
+
+/// The signal that was set so. A child that this process forks has none, a program that it executes keeps it.
+pub(crate) fn parent_death_signal() -> Result<Option<Signal>> {
+    rustix::process::parent_process_death_signal()
 }
 
 /// How many descriptors this process may have open; `None`: as many as the system can.
@@ -51,7 +69,37 @@ pub(crate) fn signal(child: Pid, signal: Signal) -> Result<()> {
 pub(crate) fn block_signals() {
     let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigfillset` initialises the set that it is given.
-    unsafe { libc::sigfillset(all.as_mut_ptr()) };
-    // SAFETY: the set is initialised; only the calling thread's mask changes, and the old one is not asked for.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut()) };
+    let all = unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        all.assume_init()
+    };
+    SignalMask(all).set();
+}
+
+/// The signals that a thread blocks. A child inherits them from the thread that starts it.
+#[derive(Clone, Copy)]
+pub(crate) struct SignalMask(libc::sigset_t);
+
+impl SignalMask {
+    /// Those of the calling thread.
+    pub(crate) fn current() -> Self {
+        let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: without a new set the call changes nothing; it cannot fail and initialises the old one.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), mask.as_mut_ptr());
+            Self(mask.assume_init())
+        }
+    }
+
+    /// The calling thread blocks these signals from now on and no others. Safe between `fork` and `exec`.
+    pub(crate) fn set(self) {
+        // SAFETY: the set is initialised; only the calling thread's mask changes, and the old one is not asked for.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
+    }
+}
+
+impl std::fmt::Debug for SignalMask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SignalMask")
+    }
 }

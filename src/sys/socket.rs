@@ -11,7 +11,7 @@ use super::{Errno, Result, deadline};
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, sockopt,
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -85,6 +85,13 @@ pub(crate) fn recv(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
     if len > room { Err(Errno::MSGSIZE) } else { Ok(len) }
 }
 
+/// The length of the next packet, which stays where it is, and its beginning in `buffer`. Length and errors as
+/// [`recv`], but no packet is too long.
+pub(crate) fn peek(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
+    let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC | RecvFlags::PEEK;
+    Ok(rustix::net::recv(fd, buffer, flags)?.1)
+}
+
 /// What [`recv_with_fds`] took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
@@ -124,6 +131,28 @@ pub(crate) fn recv_with_fds(fd: impl AsFd, buffer: &mut [u8], fds: &mut Vec<Owne
     Ok(received)
 }
 
+/// Nothing more is sent: the peer receives what is under way, then the end. It holds for the socket, and so for
+/// every descriptor of it.
+pub(crate) fn shut_sending(fd: impl AsFd) -> Result<()> {
+    rustix::net::shutdown(fd, Shutdown::Write)
+}
+
+/// Nothing more is taken: what is under way can still be received, then comes the end, and whoever sends is told
+/// `EPIPE`. Nobody who waits for space is woken by this.
+pub(crate) fn shut_receiving(fd: impl AsFd) -> Result<()> {
+    rustix::net::shutdown(fd, Shutdown::Read)
+}
+
+/// Asks that packets of `bytes` in all may be under way from this socket, and returns what the kernel grants. It
+/// doubles the number to cover its own books, and allows at most twice `net.core.wmem_max`.
+pub(crate) fn set_send_buffer(fd: impl AsFd, bytes: u64) -> Result<usize> {
+    // More is not to be had anyway, and twice as much would not fit into the kernel's `int`.
+    let asked = bytes.min(1 << 30) as usize;
+    // A filter may deny it: the socket then has what it was born with.
+    let _ = sockopt::set_socket_send_buffer_size(&fd, asked);
+    sockopt::socket_send_buffer_size(&fd)
+}
+
 /// Replaces the content of `ready` by what is ready, waiting for something until the deadline; a token is the
 /// place in `fds`. Empty means that the deadline passed.
 pub(crate) fn wait_any(
@@ -134,21 +163,39 @@ pub(crate) fn wait_any(
     ready.clear();
     let mut polled: Vec<_> =
         fds.iter().map(|(fd, interest)| PollFd::from_borrowed_fd(*fd, flags(*interest))).collect();
-    loop {
-        let last = deadline::passed(until);
-        let left = until.map(deadline::left);
-        match rustix::event::poll(&mut polled, left.as_ref()) {
-            Ok(0) if last => return Ok(()),
-            Ok(0) | Err(Errno::INTR) => {}
-            Ok(_) => break,
-            Err(errno) => return Err(errno),
-        }
-    }
+    poll(&mut polled, until)?;
     let answers = polled.iter().zip(0..).map(|(fd, place)| (place, fd.revents()));
     ready.extend(
         answers.filter(|(_, events)| !events.is_empty()).map(|(place, events)| answer(place, events)),
     );
     Ok(())
+}
+
+/// [`wait_any`] for a number of descriptors that is known: it allocates nothing. `None` is what is not ready.
+pub(crate) fn wait_each<const N: usize>(
+    fds: [(BorrowedFd<'_>, Interest); N],
+    until: Option<Instant>,
+) -> Result<[Option<Ready>; N]> {
+    let mut polled = fds.map(|(fd, interest)| PollFd::from_borrowed_fd(fd, flags(interest)));
+    poll(&mut polled, until)?;
+    Ok(std::array::from_fn(|place| {
+        let events = polled[place].revents();
+        (!events.is_empty()).then(|| answer(place as u64, events))
+    }))
+}
+
+/// Returns when something is ready, or the deadline has passed.
+fn poll(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Result<()> {
+    loop {
+        let last = deadline::passed(until);
+        let left = until.map(deadline::left);
+        match rustix::event::poll(fds, left.as_ref()) {
+            Ok(0) if last => return Ok(()),
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 /// [`wait_any`] for something to read.
@@ -164,7 +211,8 @@ pub(crate) fn wait_readable(
 fn flags(interest: Interest) -> PollFlags {
     match interest {
         Interest::Readable => PollFlags::IN | PollFlags::RDHUP,
-        Interest::Writable => PollFlags::OUT | PollFlags::RDHUP,
+        // Not `RDHUP`: a peer that only sends no more may well make space.
+        Interest::Writable => PollFlags::OUT,
         Interest::Both => PollFlags::IN | PollFlags::OUT | PollFlags::RDHUP,
         Interest::HangUp => PollFlags::RDHUP,
     }

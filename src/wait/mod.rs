@@ -1,8 +1,64 @@
-//! Waiting (chapter to be written).
+//! Waiting for a peer that may be asleep, dead or hostile: poll a little, then sleep, and never through the news.
+//!
+//! ```text
+//! sleeper:  arm ──▶ heavy fence ──▶ look again ──▶ sleep while the word is armed
+//! waker:    commit ──▶ light fence ──▶ look at the word ──▶ swap it to 0 ──▶ wake
+//! ```
+//!
+//! # Why no wake-up is lost
+//! Between two fences that are ordered, one of two things holds: the sleeper's second look sees the commit, or the
+//! waker's look sees the word armed. In the second case the word is 0 before the wake-up, so a sleeper that comes to the
+//! futex later finds that it changed and does not sleep. The same holds against the watch thread, with the flag *gone*
+//! in the place of the commit. A wait word is all that is between the two: it belongs to one link, so nobody can take,
+//! forge or delay the wake-up of another, and nothing is scanned from time to time: an idle process uses no CPU.
+//! tests: `a_consumer_that_goes_to_sleep_is_woken_by_a_commit`, `a_consumer_that_goes_to_sleep_twice_is_woken_twice`,
+//! `a_producer_that_goes_to_sleep_is_woken_by_a_release`, `a_consumer_that_goes_to_sleep_learns_of_the_death`
+//!
+//! # Fences
+//! | agreed | light: after each commit and release | heavy: before each sleep |
+//! |---|---|---|
+//! | [`Fences::Membarrier`](crate::ring::Fences) | a compiler fence | `membarrier(GLOBAL_EXPEDITED)`: the kernel has every registered process execute a full fence |
+//! | [`Fences::SeqCst`](crate::ring::Fences) | a full fence | a full fence |
+//!
+//! The handshake agrees on the first if both ends are registered and both sleep that way. tests:
+//! `fences_are_paired_by_membarrier_only_if_both_ends_register_and_sleep_with_it`. If the call fails later (a filter may
+//! come late), a sleep lasts at most [`NAP`](sleep::NAP), 1 ms. tests: `a_filter_that_comes_later_is_an_error_of_the_fence`
+//!
+//! # Polling
+//! [`Wait`](spin::Wait) decides. *Adaptive* polls for up to [`SPIN_LIMIT`](spin::SPIN_LIMIT), 50 µs, about what a sleep and
+//! its wake-up cost. How long it polls is learnt for each endpoint: after a wait of at most twice that limit that polling
+//! did not end, the budget doubles; after a longer one it is halved, down to nothing. So who waits for seconds stops
+//! burning a core, and who waits for microseconds soon polls again. On one CPU polling would only delay the peer: then
+//! adaptive means *Park*. tests: `long_waits_shrink_the_budget_to_nothing_and_short_ones_bring_it_back`,
+//! `one_cpu_means_no_polling_unless_asked_for`
+//!
+//! Between two looks stand 8 pauses, on AMD's processors 1 (how long one lasts differs); the clock is read after every 64
+//! looks. Without any pause the poller takes the cache line from a sender that is still filling it.
+//!
+//! # The watch thread
+//! A process that sleeps on futexes has one thread in `epoll_wait` on its links' control sockets (hang-up) and its peers'
+//! pidfds, with all signals blocked ([`watch`]). On news it sets the link's flag, fences, swaps the wait words to 0 and
+//! wakes. A peer killed between its commit and its wake-up is thereby as good as one that finished. tests:
+//! `what_was_committed_by_a_producer_killed_before_its_wake_up_is_delivered`,
+//! `a_commit_and_the_death_of_another_process_wake_the_same_sleeper`
+//!
+//! # What a hostile peer can do to a sleeper
+//! It can write the wait words at will, so no check leans on them: a word that is cleared or armed wrongly costs a
+//! needless wake-up, or the wake-up that this peer owed. tests: `arming_every_word_with_every_value_wakes_nobody_who_minds`
+//!
+//! It can also move sleepers of a futex to a word of its own, or put a waiter for a priority-inheriting lock before them,
+//! after which no wake-up of the word reaches them. A living peer need not wake us anyway; but such a sleep would outlast
+//! the peer's death. So every sleep is on two words at once: the shared one and one of this process alone, which the watch
+//! thread sets. Before Linux 5.16 the kernel cannot do that: then a sleep is cut into naps of 100 ms that look at the
+//! private word. tests: `a_sleeper_that_a_peer_has_moved_to_a_word_of_its_own_is_still_stopped`,
+//! `a_sleeper_behind_a_peers_priority_waiter_is_still_stopped`
 
 pub(crate) mod sleep;
 pub(crate) mod spin;
 pub(crate) mod watch;
+
+#[cfg(test)]
+mod tests;
 
 use crate::sync::AtomicU32;
 

@@ -19,6 +19,36 @@ use std::time::{Duration, Instant};
 /// How long a sleep lasts at most once the agreed heavy fence failed.
 pub(crate) const NAP: Duration = Duration::from_millis(1);
 
+/// Whether the peer is there, as this process knows it: no word of it is the peer's to write.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    gone: AtomicU32,
+    /// Ends the sleeps that a peer has made unreachable by their futex word: see [`futex`].
+    stop: futex::Stop,
+}
+
+impl Presence {
+    /// 0 while the peer is there; else the largest value that was given to [`Presence::leave`].
+    #[inline(always)]
+    pub(crate) fn gone(&self) -> u32 {
+        // R7, acquire side: what the peer committed before it was gone is visible after this.
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Whether the peer is gone, without a claim on what is visible then.
+    #[inline(always)]
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed) != 0
+    }
+
+    /// The peer is gone, for the reason `how` (not 0): every sleep ends, and none begins.
+    pub(crate) fn leave(&self, how: u32) {
+        // R7, release side: a dead peer's commits happened before its pidfd fired.
+        self.gone.fetch_max(how, Ordering::AcqRel);
+        self.stop.set();
+    }
+}
+
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -35,14 +65,14 @@ pub(crate) fn block(
     condition: &mut impl Condition,
     spinner: &mut Spinner,
     fences: Fences,
-    gone: &AtomicU32,
+    presence: &Presence,
     deadline: Option<Instant>,
 ) -> Ended {
-    if spinner.spin(condition, gone, deadline) == Polled::Ready {
-        return if condition.holds() { Ended::Ready } else { Ended::Gone };
-    }
-    let begin = spinner.learns().then(Instant::now);
-    let ended = sleep(condition, fences, gone, deadline);
+    let begin = match spinner.spin(condition, presence, deadline) {
+        Polled::Ready => return if condition.holds() { Ended::Ready } else { Ended::Gone },
+        Polled::Spent { since } => since,
+    };
+    let ended = sleep(condition, fences, presence, deadline);
     if let Some(begin) = begin {
         spinner.learn(begin.elapsed());
     }
@@ -52,7 +82,7 @@ pub(crate) fn block(
 fn sleep(
     condition: &mut impl Condition,
     fences: Fences,
-    gone: &AtomicU32,
+    presence: &Presence,
     deadline: Option<Instant>,
 ) -> Ended {
     loop {
@@ -61,8 +91,8 @@ fn sleep(
         let fenced = heavy(fences);
         let ended = if condition.holds() {
             Some(Ended::Ready)
-        } else if gone.load(Ordering::Acquire) != 0 {
-            // R7: pairs with the watch thread's store; what the peer committed before it died is visible now.
+        } else if presence.gone() != 0 {
+            // What the peer committed before it died is visible now.
             Some(if condition.holds() { Ended::Ready } else { Ended::Gone })
         } else {
             None
@@ -76,17 +106,24 @@ fn sleep(
             (Some(deadline), Some(nap)) => Some(deadline.min(nap)),
             (deadline, nap) => deadline.or(nap),
         };
-        match futex::wait(condition.word(), FUTEX, until) {
+        match futex::wait_or_stop(condition.word(), FUTEX, &presence.stop, until) {
             futex::Waited::TimedOut if nap.is_none() || deadline.is_some_and(|end| Instant::now() >= end) => {
                 condition.disarm();
                 return if condition.holds() { Ended::Ready } else { Ended::TimedOut };
             }
-            // Denied since the link was made: nothing but short sleeps is left. Nothing to poll means to sleep.
-            futex::Waited::Failed(_) => {
-                let _ = socket::wait_any(&[], &mut Vec::new(), Some(Instant::now() + NAP));
-            }
+            // Denied since the link was made: nothing but short sleeps is left.
+            futex::Waited::Failed(_) => doze(),
             _ => {}
         }
+    }
+}
+
+/// Sleeps for [`NAP`], where there is nothing that would tell when to go on.
+pub(crate) fn doze() {
+    let until = Some(Instant::now() + NAP);
+    // Nothing to poll means to sleep. Where that is denied, a word that nobody wakes does.
+    if socket::wait_any(&[], &mut Vec::new(), until).is_err() {
+        futex::wait(&AtomicU32::new(0), 0, until);
     }
 }
 

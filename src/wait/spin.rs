@@ -1,7 +1,7 @@
 //! How long to poll before sleeping.
 
 use super::Condition;
-use crate::sync::{AtomicU32, Ordering};
+use super::sleep::Presence;
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,9 @@ fn pauses() -> u32 {
     8
 }
 
+/// What a sleep adds to a wait: the waiting thread has to be woken.
+const WAKE_UP: Duration = Duration::from_micros(35);
+
 /// Looks between two readings of the clock.
 const LOOKS: u32 = 64;
 
@@ -43,11 +46,13 @@ pub(crate) struct Spinner {
     pauses: u32,
 }
 
-/// How a poll ended: the condition may hold, or the budget is used up.
+/// How a poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Polled {
+    /// The condition may hold.
     Ready,
-    Spent,
+    /// The budget is used up. `since`: when the polling began, if there was any.
+    Spent { since: Option<Instant> },
 }
 
 impl Spinner {
@@ -62,36 +67,31 @@ impl Spinner {
     pub(crate) fn spin(
         &mut self,
         condition: &mut impl Condition,
-        gone: &AtomicU32,
+        presence: &Presence,
         deadline: Option<Instant>,
     ) -> Polled {
         if self.wait == Wait::Park {
-            return Polled::Spent;
+            return Polled::Spent { since: None };
         }
         if burst(condition, self.pauses) {
             return Polled::Ready;
         }
         let begin = Instant::now();
         loop {
-            if burst(condition, self.pauses) || condition.holds() || gone.load(Ordering::Relaxed) != 0 {
+            if burst(condition, self.pauses) || condition.holds() || presence.is_gone() {
                 return Polled::Ready;
             }
             let now = Instant::now();
             let spent = self.wait == Wait::Adaptive && now.duration_since(begin) >= self.budget;
             if spent || deadline.is_some_and(|deadline| now >= deadline) {
-                return Polled::Spent;
+                return Polled::Spent { since: (self.wait == Wait::Adaptive).then_some(begin) };
             }
         }
     }
 
-    /// Whether it is worth measuring how long a sleep took.
-    pub(crate) fn learns(&self) -> bool {
-        self.wait == Wait::Adaptive
-    }
-
-    /// A wait that polling did not end took `waited` in all: poll longer next time if that would have helped.
+    /// A wait that polling did not end took `waited` in all, polling and wake-up included: poll longer next time if that would have helped.
     pub(crate) fn learn(&mut self, waited: Duration) {
-        self.budget = if waited <= SPIN_LIMIT * 2 {
+        self.budget = if waited <= SPIN_LIMIT + WAKE_UP {
             (self.budget * 2 + Duration::from_micros(1)).min(SPIN_LIMIT)
         } else {
             self.budget / 2
@@ -115,6 +115,7 @@ fn burst(condition: &mut impl Condition, pauses: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::AtomicU32;
 
     /// Holds or not, and counts the looks.
     struct Fixed(bool, u32);
@@ -137,26 +138,28 @@ mod tests {
 
     fn spin(wait: Wait, cpus: usize, holds: bool, deadline: Option<Instant>) -> (Polled, u32) {
         let mut condition = Fixed(holds, 0);
-        let polled = Spinner::new(wait, cpus).spin(&mut condition, &AtomicU32::new(0), deadline);
+        let polled = Spinner::new(wait, cpus).spin(&mut condition, &Presence::default(), deadline);
         (polled, condition.1)
     }
 
     #[test]
     fn a_parking_spinner_never_looks() {
-        assert_eq!(spin(Wait::Park, 8, true, None), (Polled::Spent, 0));
+        assert_eq!(spin(Wait::Park, 8, true, None), (Polled::Spent { since: None }, 0));
     }
 
     #[test]
     fn one_cpu_means_no_polling_unless_asked_for() {
-        assert_eq!(spin(Wait::Adaptive, 1, true, None), (Polled::Spent, 0));
+        assert_eq!(spin(Wait::Adaptive, 1, true, None), (Polled::Spent { since: None }, 0));
         assert_eq!(spin(Wait::Spin, 1, true, None), (Polled::Ready, 1));
     }
 
     #[test]
     fn a_spinning_wait_ends_by_its_deadline_or_when_the_peer_is_gone() {
-        assert_eq!(spin(Wait::Spin, 2, false, Some(Instant::now())).0, Polled::Spent);
+        assert_eq!(spin(Wait::Spin, 2, false, Some(Instant::now())).0, Polled::Spent { since: None });
         let mut never = Fixed(false, 0);
-        assert_eq!(Spinner::new(Wait::Spin, 2).spin(&mut never, &AtomicU32::new(1), None), Polled::Ready);
+        let gone = Presence::default();
+        gone.leave(1);
+        assert_eq!(Spinner::new(Wait::Spin, 2).spin(&mut never, &gone, None), Polled::Ready);
     }
 
     #[test]

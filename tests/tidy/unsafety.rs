@@ -13,14 +13,20 @@ pub const FILES: &[(&str, &str)] = &[
     ("benches/support/process.rs", "fork, _exit and getrusage"),
     ("benches/support/raw_sync_event.rs", "the interface of raw_sync is unsafe"),
     ("examples/wordcount/cpu.rs", "getrusage, which rustix does not have"),
+    ("src/channel/trusted.rs", "a message in memory that the peer is trusted with becomes a slice"),
+    ("src/cluster/spawn.rs", "what a child does between fork and exec"),
     ("src/ring/copy.rs", "the string engine and the demotion hint are inline assembly"),
+    ("src/ring/tests/guarded.rs", "buffers between pages that must not be touched"),
     ("src/segment/memory.rs", "the lines of a mapped direction are reached through pointers into it"),
     ("src/segment/view.rs", "mapped bytes become typed views"),
     ("src/sys/fork.rs", "the fork guard's page is mapped for the life of the process"),
+    ("src/sys/inherit.rs", "a descriptor that crossed an exec is known by its number"),
     ("src/sys/map.rs", "mapping and advising memory"),
     ("src/sys/process.rs", "the signal mask of the library's own threads"),
     ("src/sys/tests/raw.rs", "calls that no wrapper makes, for tests of a hostile peer"),
     ("src/wait/watch.rs", "the watch thread's registry is reached by its published address"),
+    ("tests/allocation/counting.rs", "the trait of allocators is unsafe"),
+    ("tests/support/raw.rs", "fork, _exit and memory that two processes share, for tests of whole channels"),
 ];
 
 pub fn check(tree: &Tree, files: &[(&str, &str)]) -> Vec<Finding> {

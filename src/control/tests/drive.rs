@@ -4,91 +4,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 
 use super::super::decode::decode;
-use super::super::drive::{self, AcceptHost, Established, OfferHost, Own, Progress, Session};
+use super::super::drive::{self, Established, OfferHost, Own, Progress, Session};
 use super::super::handshake::Stage;
-use super::super::message::{Kind, VERSION};
+use super::super::message::{FRAME_MAX, Kind, VERSION};
+use super::super::message_error::MessageError;
 use super::super::refusal::Refusal;
+use super::host::{Host, accept_from, both, greet, offer_to, soon};
 use super::*;
 use crate::sys::epoll::Interest;
-use crate::sys::{Errno, memfd, pidfd, process, socket};
-
-/// A host whose segments are nothing but descriptors.
-struct Host {
-    segment: Option<OwnedFd>,
-    wait_page: OwnedFd,
-    pidfd: OwnedFd,
-    opening: Result<(), Cause>,
-    opened: Vec<u64>,
-}
-
-impl Host {
-    fn new(opening: Result<(), Cause>) -> Self {
-        Self {
-            segment: Some(memfd::create(4096).unwrap()),
-            wait_page: memfd::create(4096).unwrap(),
-            pidfd: pidfd::open(process::id()).unwrap(),
-            opening,
-            opened: Vec::new(),
-        }
-    }
-
-    fn own(&self) -> Own<'_> {
-        Own {
-            segment: self.segment.as_ref().map(AsFd::as_fd),
-            wait_page: Some(self.wait_page.as_fd()),
-            pidfd: Some(self.pidfd.as_fd()),
-        }
-    }
-
-    fn inodes(&self) -> [u64; 2] {
-        [self.segment.as_ref().unwrap(), &self.wait_page].map(|fd| socket::inode(fd).unwrap())
-    }
-}
-
-impl OfferHost for Host {
-    fn open(&mut self, segment: OwnedFd) -> Result<(), Cause> {
-        self.opened.push(socket::inode(segment).unwrap());
-        self.opening
-    }
-
-    fn own(&self) -> Own<'_> {
-        Host::own(self)
-    }
-}
-
-impl AcceptHost for Host {
-    fn attach(&mut self, hello: &Hello, segment: OwnedFd, wait_page: OwnedFd) -> Result<(), Cause> {
-        assert_eq!(hello.terms, TERMS);
-        self.opened.extend([segment, wait_page].map(|fd| socket::inode(fd).unwrap()));
-        self.opening
-    }
-
-    fn own(&self) -> Own<'_> {
-        Host::own(self)
-    }
-}
-
-fn soon() -> Instant {
-    Instant::now() + WATCHDOG
-}
-
-/// Runs both ends, each in its own thread.
-fn both(ours: &mut Host, theirs: &mut Host) -> [Result<Established, Refusal>; 2] {
-    let (a, b) = socket::pair().unwrap();
-    thread::scope(|scope| {
-        let acceptor = scope.spawn(|| drive::accept(b.as_fd(), None, acceptance(), theirs, soon()));
-        let offered = drive::offer(a.as_fd(), None, offer(), ours, soon());
-        [offered, acceptor.join().unwrap()]
-    })
-}
-
-fn accept_from(peer: BorrowedFd<'_>) -> Result<Established, Refusal> {
-    drive::accept(peer, None, acceptance(), &mut Host::new(Ok(())), soon())
-}
-
-fn offer_to(peer: BorrowedFd<'_>) -> Result<Established, Refusal> {
-    drive::offer(peer, None, offer(), &mut Host::new(Ok(())), soon())
-}
+use crate::sys::{Errno, memfd, pidfd, socket};
 
 /// The next packet that the other end sent.
 fn heard(fd: BorrowedFd<'_>) -> Message {
@@ -106,14 +30,6 @@ fn hang_up(fd: OwnedFd, other: BorrowedFd<'_>) {
     let mut ready = Vec::new();
     socket::wait_any(&[(other, Interest::HangUp)], &mut ready, Some(soon())).unwrap();
     assert!(ready.first().is_some_and(|at| at.hangup), "the descriptor is still open");
-}
-
-/// A Hello as a peer sends it, with its three descriptors.
-fn greet(fd: BorrowedFd<'_>) {
-    let host = Host::new(Ok(()));
-    let Own { segment, wait_page, pidfd } = host.own();
-    let fds = [segment.unwrap(), wait_page.unwrap(), pidfd.unwrap()];
-    socket::send_with_fds(fd, &Message::Hello(Box::new(hello())).encode(), &fds).unwrap();
 }
 
 #[test]
@@ -328,6 +244,11 @@ fn a_doorbell_and_garbage_are_refused_and_the_peer_is_told() {
         assert!(matches!(accept_from(b.as_fd()), Err(Refusal::Malformed(_))));
         assert_eq!(heard(a.as_fd()), Message::Refuse(refuse(Reason::Malformed)));
     }
+    let mut long = Message::Hello(Box::new(hello())).encode();
+    long.resize(5000, 0);
+    socket::send(&a, &long).unwrap();
+    let too_long = MessageError::TooLong { len: FRAME_MAX + 1 };
+    assert_eq!(accept_from(b.as_fd()).unwrap_err(), Refusal::Malformed(too_long));
 }
 
 #[test]

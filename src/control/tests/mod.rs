@@ -1,10 +1,13 @@
 //! What the tests of this chapter share: messages and ends as they should be.
 
+mod denied;
 mod drive;
+mod host;
 mod machine;
 mod outcomes;
 mod page;
 mod random;
+mod seeds;
 mod stages;
 mod wire;
 
@@ -16,12 +19,13 @@ use super::handshake::Local;
 use super::identity::{Identity, KEY_MAX, LABELS_MAX, NAME_MAX, VALUE_MAX};
 use super::message::{Attach, FdKinds, Features, Hello, Message, Reason, Refuse, Terms};
 use super::offer::{Offer, Offerer};
+use crate::segment::Capacity;
 
 /// A limit that ends a test that would hang otherwise.
 const WATCHDOG: Duration = Duration::from_secs(30);
 
 const LAYOUT: u64 = 0x0123_4567_89ab_cdef;
-const TERMS: Terms = Terms { to_acceptor: 1 << 20, to_offerer: 1 << 12, max_message: 64 << 20 };
+const TERMS: Terms = Terms { to_acceptor: Capacity::MAX, to_offerer: Capacity::MIN, max_message: 64 << 20 };
 const ALL_FDS: FdKinds = FdKinds::ALL;
 const REPLY_FDS: FdKinds = FdKinds::SEGMENT.with(FdKinds::PIDFD);
 

@@ -3,7 +3,7 @@
 use super::super::decode::decode;
 use super::super::handshake::{Action, Agreed, Event, FdReceipt, Machine, Peer};
 use super::super::refusal::Refusal;
-use super::machine::{At, a_hello, agreed, awaiting_attach, awaiting_go, awaiting_hello, sent};
+use super::machine::{At, a_hello, agreed, awaiting_attach, awaiting_go, awaiting_hello, refusal, sent};
 use super::*;
 use crate::sync::Fences;
 
@@ -201,16 +201,25 @@ fn who_demands_shared_memory_gets_it_or_a_refusal_with_the_reason() {
 }
 
 #[test]
+fn a_demand_stands_although_the_peer_forgets_it() {
+    let local = Local { choice: LinkChoice::Shm, ..acceptance().local };
+    let mut at = awaiting_go(Acceptance { local, ..acceptance() });
+    let why = fallback(End::Offerer, Obstacle::Map, 12);
+    assert_eq!(refusal(at.hear(&Message::Go(Chosen::Socket(why)))), Refusal::NoSharedMemory(why));
+}
+
+#[test]
 fn terms_over_the_limits_are_refused_with_both_numbers() {
     let limits = [
         (
-            Limits { capacity: 1 << 19, ..Limits::NONE },
-            Refusal::Capacity { proposed: 1 << 20, limit: 1 << 19 },
+            Limits { capacity: Capacity::MIN, ..Limits::NONE },
+            Refusal::Capacity { proposed: Capacity::MAX, limit: Capacity::MIN },
         ),
         (Limits { max_message: 5, ..Limits::NONE }, Refusal::MaxMessage { proposed: 64 << 20, limit: 5 }),
     ];
     for (limits, theirs) in limits {
         let Some(Message::Refuse(told)) = theirs.notice() else { panic!("{theirs}") };
+        assert!(theirs.to_string().ends_with(&format!("the limit is {}", told.limit)), "{theirs}");
         let ends = talk(offer(), Acceptance { limits, ..acceptance() }, [Ok(()); 2]);
         assert_eq!(ends, (Err(Refusal::Peer(told)), Err(theirs)));
     }

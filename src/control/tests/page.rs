@@ -1,1 +1,190 @@
+//! The page about the wire says what the code does.
 
+use super::super::decode::decode;
+use super::super::fallback::ERRNO_MAX;
+use super::super::message::{
+    ATTACH_LEN, CLOSED_RECEIVING, CLOSED_SENDING, DOORBELL, FRAME_MAX, GO_LEN, HEADER_LEN, HELLO_LEN, Kind,
+    MAGIC, REFUSE_LEN, VERSION,
+};
+use super::*;
+use crate::ring::{self, lines};
+use crate::segment::LAYOUT_HASH;
+use crate::sys::socket::MAX_FDS;
+
+const PAGE: &str = include_str!("../../../docs/wire.md");
+
+/// The rows of the table below a heading, without the table's own head.
+fn table(heading: &str) -> Vec<Vec<&'static str>> {
+    let mut sections = PAGE.split("\n#").map(|section| section.trim_start_matches('#').trim());
+    let section = sections.find(|section| section.lines().next() == Some(heading));
+    let section = section.unwrap_or_else(|| panic!("no section `{heading}`"));
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.skip(1).map(|row| row.split(" | ").map(str::trim).collect()).collect()
+}
+
+fn number(text: &str) -> u64 {
+    let parsed = match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    parsed.unwrap_or_else(|_| panic!("`{text}` is no number"))
+}
+
+/// The first two columns: a number and a name.
+fn named(heading: &str) -> Vec<(u64, &'static str)> {
+    table(heading).iter().map(|row| (number(row[0]), row[1])).collect()
+}
+
+/// The first and the second column of a table of values.
+fn values(heading: &str) -> Vec<(&'static str, u64)> {
+    table(heading).iter().map(|row| (row[0], number(row[1]))).collect()
+}
+
+fn number_at(packet: &[u8], at: usize, size: usize) -> u64 {
+    packet[at..at + size].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// Compares a table of fields with a packet in which each field has a value of its own.
+fn assert_fields(heading: &str, packet: &[u8], start: usize, end: usize, expected: &[(&str, u64)]) {
+    let mut at = start;
+    let mut expected = expected.iter();
+    for row in table(heading) {
+        let size = number(row[1]) as usize;
+        assert_eq!(number(row[0]) as usize, at, "{heading}: {}", row[2]);
+        let found = number_at(packet, at, size);
+        if row[2] == "zero" {
+            assert_eq!(found, 0, "{heading}: zero at {at}");
+        } else {
+            let (field, value) = expected.next().unwrap();
+            assert!(row[2].starts_with(field), "{heading}: {} is not {field}", row[2]);
+            assert_eq!(found, *value, "{heading}: {field}");
+        }
+        at += size;
+    }
+    assert_eq!((at, expected.next()), (end, None), "{heading}");
+}
+
+#[test]
+fn versions_and_bounds() {
+    let versions = [("wire version", VERSION.into()), ("magic", MAGIC.into())];
+    assert_eq!(values("Versions"), versions);
+    let bounds = [
+        ("packet", FRAME_MAX as u64),
+        ("name", NAME_MAX as u64),
+        ("labels (their number)", LABELS_MAX as u64),
+        ("key of a label", KEY_MAX as u64),
+        ("value of a label", VALUE_MAX as u64),
+        ("smallest capacity", Capacity::MIN.bytes()),
+        ("largest capacity", Capacity::MAX.bytes()),
+        ("descriptors in a packet (their number)", MAX_FDS as u64),
+    ];
+    assert_eq!(values("Bounds"), bounds);
+    assert!(PAGE.contains(&format!("one byte, {DOORBELL:#04x}")));
+    assert!(PAGE.contains(&format!("one byte, {CLOSED_SENDING:#04x} or {CLOSED_RECEIVING:#04x}")));
+    assert!(PAGE.contains(&format!("at most {ERRNO_MAX};")));
+}
+
+#[test]
+fn numbers_of_kinds_obstacles_ends_choices_and_reasons() {
+    macro_rules! assert_codes {
+        ($($heading:literal: $coded:ident,)*) => {$(
+            let codes: Vec<_> = $coded::ALL.iter().map(|value| (value.code().into(), value.name())).collect();
+            assert_eq!(named($heading), codes);
+        )*};
+    }
+    assert_codes! { "Obstacles": Obstacle, "Ends": End, "Choices": LinkChoice, "Reasons": Reason, }
+    // The doorbell has no header, so its number is not on the wire.
+    let kinds: Vec<_> = Kind::ALL[1..].iter().map(|kind| (kind.code().into(), kind.name())).collect();
+    assert_eq!(named("Kinds"), kinds);
+}
+
+#[test]
+fn bits_of_features_and_descriptors() {
+    let features: Vec<_> = Features::NAMED.iter().map(|(name, bit)| (bit.bits().into(), *name)).collect();
+    assert_eq!(named("Features"), features);
+    let fds: Vec<_> = FdKinds::NAMED.iter().map(|(name, bit)| (bit.bits().into(), *name)).collect();
+    assert_eq!(named("Descriptors"), fds);
+}
+
+#[test]
+fn the_fields_of_each_message() {
+    let link = socket(End::Acceptor, Obstacle::SendFds, 38);
+    let link_number = u64::from(Obstacle::SendFds.code()) | 38 << 16 | 2 << 32;
+    let hello = Hello {
+        chosen: link,
+        choice: LinkChoice::Socket,
+        fds: FdKinds::PIDFD,
+        features: Features::MEMFD,
+        ..hello()
+    };
+    let packet = Message::Hello(Box::new(hello)).encode();
+    let header = [("magic", MAGIC.into()), ("wire version", VERSION.into()), ("kind", 1)];
+    assert_fields("Header", &packet, 0, HEADER_LEN, &header);
+    let fields = [
+        ("layout hash", LAYOUT),
+        ("capacity of the ring to the acceptor", Capacity::MAX.bytes()),
+        ("capacity of the ring to the offerer", Capacity::MIN.bytes()),
+        ("max_message", 64 << 20),
+        ("pid", 7),
+        ("features", 8),
+        ("slot", 3),
+        ("generation", 9),
+        ("link", link_number),
+        ("choice", 2),
+        ("descriptors", 4),
+        ("length of the name", 6),
+        ("number of labels", 2),
+    ];
+    assert_fields("Hello", &packet, HEADER_LEN, HELLO_LEN, &fields);
+    let parts = [("obstacle", Obstacle::SendFds.code().into()), ("error number", 38), ("the end", 2)];
+    assert_fields("Link", &packet[56..64], 0, 8, &parts);
+
+    let attach = Attach { features: Features::FD_PASSING, choice: LinkChoice::Shm, ..attach() };
+    let packet = Message::Attach(attach).encode();
+    let fields = [("pid", 8), ("features", 4), ("link", 0), ("choice", 1), ("descriptors", 5)];
+    assert_fields("Attach", &packet, HEADER_LEN, ATTACH_LEN, &fields);
+
+    assert_fields("Go", &Message::Go(link).encode(), HEADER_LEN, GO_LEN, &[("link", link_number)]);
+
+    let refuse = Refuse { reason: Reason::Capacity, limit: 5, fallback: link.fallback() };
+    let packet = Message::Refuse(refuse).encode();
+    let fields = [("reason", 8), ("the limit", 5), ("link", link_number)];
+    assert_fields("Refuse", &packet, HEADER_LEN, REFUSE_LEN, &fields);
+    assert!(decode(&packet).is_err(), "only one of limit and link can belong to a reason");
+}
+
+#[test]
+fn records() {
+    let flags = ring::Flags::RESTART.with(ring::Flags::ATOMIC);
+    let header = ring::Header { len: 77, kind: ring::Kind::Middle, flags };
+    let fields = [("length", 77), ("kind", 4), ("flags", 3)];
+    assert_fields("Record header", &header.to_word().to_le_bytes(), 0, ring::HEADER as usize, &fields);
+    for (number, name) in named("Record kinds") {
+        let header = ring::Header::from_word(number << 32).unwrap();
+        assert_eq!(format!("{:?}", header.kind), name);
+    }
+    assert!(ring::Header::from_word((named("Record kinds").len() as u64 + 1) << 32).is_err());
+    let word = |flags| ring::Header { len: 0, kind: ring::Kind::Data, flags }.to_word() >> 48;
+    let flags = [(word(ring::Flags::RESTART), "RESTART"), (word(ring::Flags::ATOMIC), "ATOMIC")];
+    assert_eq!(named("Record flags"), flags);
+}
+
+/// The hash, computed from the page: that it comes out right says that every number of the layout is.
+#[test]
+#[cfg(target_endian = "little")]
+fn the_layout_of_the_shared_memory() {
+    let at = |heading: &str| -> Vec<u64> { table(heading).iter().map(|row| number(row[0])).collect() };
+    let [want, closed, head, head_closed, cursor, data] = at("Segment")[..] else { panic!("six words") };
+    let line = lines::LINE as u64;
+    let places = [line, 4096, want, head, cursor, data];
+    let words = [want % line, closed % line, head % line, head_closed % line, cursor % line, 0];
+    let mut numbers = vec![8, 0x0403_0201];
+    numbers.extend(places.into_iter().chain(words).chain(at("Wait page")).chain(at("Values of a wait word")));
+    let bytes = numbers.into_iter().flat_map(u64::to_le_bytes);
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    assert_eq!(hash, LAYOUT_HASH);
+    assert!(PAGE.contains(&format!("`{LAYOUT_HASH:#018x}`")));
+    assert!(PAGE.contains("(0, 128, 256, 4096)") && PAGE.contains("want 0, closed 8; head 0, closed 8"));
+}

@@ -105,6 +105,22 @@ fn each_wrong_number_of_descriptors_is_refused() {
 }
 
 #[test]
+fn descriptors_are_named_with_the_packet_that_brought_them_and_no_other() {
+    let mut at = awaiting_go(acceptance());
+    assert_eq!(at.machine.received(), ALL_FDS);
+    at.hear(&Message::Go(Chosen::Shm));
+    assert_eq!(at.machine.received(), FdKinds::NONE);
+    let mut at = awaiting_go(acceptance());
+    at.hear_with(&Message::Go(Chosen::Shm), 3);
+    assert_eq!(at.machine.received(), FdKinds::NONE);
+    let mut at = awaiting_attach(offer());
+    at.hear(&Message::Attach(attach()));
+    assert_eq!(at.machine.received(), REPLY_FDS);
+    at.tell(Event::HungUp);
+    assert_eq!(at.machine.received(), FdKinds::NONE);
+}
+
+#[test]
 fn descriptors_that_were_cut_off_are_refused() {
     let bytes = a_hello(hello()).encode();
     let action =

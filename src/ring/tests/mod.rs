@@ -4,6 +4,28 @@
 mod basics;
 #[cfg(not(loom))]
 mod corners;
+#[cfg(not(loom))]
+mod drivers;
+#[cfg(not(loom))]
+mod fields;
+#[cfg(not(any(loom, miri)))]
+mod guarded;
+#[cfg(not(any(loom, miri)))]
+mod hostile_headers;
+#[cfg(not(any(loom, miri)))]
+mod hostile_words;
+#[cfg(loom)]
+mod loom;
+#[cfg(not(any(loom, miri)))]
+mod model;
+#[cfg(not(any(loom, miri)))]
+mod populate;
+#[cfg(not(any(loom, miri)))]
+mod racing;
+#[cfg(not(any(loom, miri)))]
+mod seeds;
+#[cfg(not(loom))]
+mod threads;
 
 #[cfg(not(loom))]
 use crate::ring::{Consumer, Fences, HeapMemory, Producer};
@@ -15,4 +37,10 @@ fn ring(capacity: usize, position: u64) -> (Producer<HeapMemory>, Consumer<HeapM
     let producer = Producer::new(memory.clone(), Fences::SeqCst, position).unwrap();
     let consumer = Consumer::new(memory, Fences::SeqCst, position, 1 << 20).unwrap();
     (producer, consumer)
+}
+
+/// `short` rounds, or `long` ones if the environment asks for the long form of every test.
+#[cfg(not(loom))]
+fn rounds<N>(short: N, long: N) -> N {
+    if std::env::var_os("RINGWAY_LONG").is_some_and(|value| value == "1") { long } else { short }
 }

@@ -7,7 +7,7 @@ use crate::segment::{Capacity, OwnedSegment, PeerSegment, ShmMemory, Side, WaitP
 use crate::sync::{AtomicU32, Ordering};
 use crate::sys::futex::{Waited, wait};
 use crate::sys::pidfd::Exit;
-use crate::sys::tests::{alone, in_fork, mappings, open_fds, watchdog};
+use crate::sys::tests::{alone, in_fork, mappings, open_fds, until, watchdog};
 use crate::sys::{Errno, socket};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -98,14 +98,6 @@ fn child_end(capacity: Capacity, segment: OwnedFd, wait: OwnedFd, parent: &Owned
     }
 }
 
-fn until(mut done: impl FnMut() -> bool) {
-    let end = watchdog();
-    while !done() {
-        assert!(std::time::Instant::now() < end);
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn a_link_keeps_no_descriptor_and_leaves_no_mapping() {
     alone(|| {
@@ -184,14 +176,16 @@ fn a_consumer_that_sleeps_as_a_sender_is_woken_by_its_space_word() {
     let link = Link::new(smallest());
     for side in [Side::A, Side::B] {
         let word = &link.wait[0].space(side.other()).armed;
-        let woken = std::thread::scope(|scope| {
+        for direction in [link.outgoing(side), link.incoming(side.other())] {
             word.store(FUTEX, Ordering::SeqCst);
-            let sleeper = scope.spawn(|| wait(word, FUTEX, Some(watchdog())));
-            link.outgoing(side).wake_consumer(SPACE);
-            assert_eq!(word.load(Ordering::SeqCst), 0);
-            sleeper.join().unwrap()
-        });
-        assert!(matches!(woken, Waited::Woken | Waited::Changed), "{woken:?}");
+            let waited = std::thread::scope(|scope| {
+                let sleeper = scope.spawn(|| wait(word, FUTEX, Some(watchdog())));
+                direction.wake_consumer(SPACE);
+                assert_eq!(word.load(Ordering::SeqCst), 0);
+                sleeper.join().unwrap()
+            });
+            assert!(matches!(waited, Waited::Woken | Waited::Changed), "{waited:?}");
+        }
     }
 }
 

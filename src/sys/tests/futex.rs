@@ -1,5 +1,5 @@
 use super::raw::word32;
-use super::{DENIALS, alone, deny, in_fork, watchdog};
+use super::{DENIALS, alone, deny, in_fork, is_asleep, thread_id, until, watchdog};
 use crate::sync::{AtomicU32, Ordering};
 use crate::sys::futex::{Waited, probe, wait, wake};
 use crate::sys::map::Mapping;
@@ -60,13 +60,18 @@ fn a_sleeper_is_woken_by_another_process() {
 #[test]
 fn a_wake_reaches_every_sleeper() {
     let word = AtomicU32::new(0);
+    let threads = [0; 4].map(AtomicU32::new);
+    let sleep = |thread: &AtomicU32| {
+        thread.store(thread_id(), Ordering::SeqCst);
+        wait(&word, 0, Some(watchdog()))
+    };
+    let sleep = &sleep;
     std::thread::scope(|scope| {
-        let sleep = || while wait(&word, 0, Some(watchdog())) == Waited::Woken {};
-        let sleepers: Vec<_> = (0..4).map(|_| scope.spawn(sleep)).collect();
-        word.store(1, Ordering::SeqCst);
+        let sleepers: Vec<_> = threads.iter().map(|thread| scope.spawn(move || sleep(thread))).collect();
+        until(|| threads.iter().all(|thread| is_asleep(thread.load(Ordering::SeqCst))));
         wake(&word);
         for sleeper in sleepers {
-            sleeper.join().unwrap();
+            assert_eq!(sleeper.join().unwrap(), Waited::Woken);
         }
     });
 }

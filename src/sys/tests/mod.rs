@@ -4,6 +4,7 @@
 mod epoll;
 mod fork;
 mod futex;
+mod futex_stop;
 mod map;
 mod membarrier;
 mod memfd;
@@ -33,7 +34,7 @@ const PASSED: i32 = 42;
 
 /// The instant after which a test that waits has failed.
 pub(crate) fn watchdog() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+    Instant::now() + Duration::from_secs(20)
 }
 
 /// Runs the body of a test in a process of its own, in which no other test runs.
@@ -41,6 +42,7 @@ pub(crate) fn alone<F: FnOnce()>(body: F) {
     let full = std::any::type_name::<F>();
     let name = full.trim_start_matches("ringway::").trim_end_matches("::{{closure}}");
     if std::env::var_os(ALONE).is_some_and(|wanted| wanted == name) {
+        end_with_parent();
         body();
         // Not `exit`: the body may have denied itself what the exit handlers need.
         raw::quit(PASSED);
@@ -86,11 +88,17 @@ pub(crate) fn in_fork(body: impl FnOnce()) -> Exit {
 pub(crate) fn fork_child(body: impl FnOnce()) -> Pid {
     match raw::fork() {
         0 => {
+            end_with_parent();
             let panicked = std::panic::catch_unwind(AssertUnwindSafe(body)).is_err();
             raw::quit(panicked.into())
         }
         child => Pid::from_raw(child).expect("fork"),
     }
+}
+
+/// Sees to it that a test which is killed leaves no process behind.
+fn end_with_parent() {
+    super::process::set_parent_death_signal(Some(Signal::KILL)).unwrap();
 }
 
 fn wait_for(child: Pid) {
@@ -133,4 +141,24 @@ pub(crate) fn reopen(fd: impl AsFd, flags: rustix::fs::OFlags) -> super::Result<
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
     rustix::fs::open(path, flags | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())
+}
+
+/// The kernel's number of the calling thread.
+pub(crate) fn thread_id() -> u32 {
+    rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
+}
+
+/// Whether the kernel has the thread of this process asleep.
+pub(crate) fn is_asleep(thread: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
+    status.is_ok_and(|status| status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S')))
+}
+
+/// Asks until the answer is yes.
+pub(crate) fn until(mut done: impl FnMut() -> bool) {
+    let end = watchdog();
+    while !done() {
+        assert!(Instant::now() < end);
+        std::thread::yield_now();
+    }
 }

@@ -1,7 +1,13 @@
 use super::alone;
 use crate::sys::pidfd::Signal;
-use crate::sys::process::{cpus, id, open_max, parent, set_parent_death_signal};
+use crate::sys::process::{cpus, cpus_online, id, open_max, parent, set_parent_death_signal};
 use rustix::process::Resource;
+
+#[test]
+fn no_thread_may_run_on_more_processors_than_are_online() {
+    assert!(cpus() >= 1);
+    assert!(cpus_online() >= cpus());
+}
 
 #[test]
 fn a_pinned_process_has_one_processor() {

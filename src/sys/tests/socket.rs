@@ -2,8 +2,8 @@ use super::{DENIALS, alone, deny, in_fork, is_cloexec, limit, open_fds, raw, wat
 use crate::sys::epoll::{Interest, Ready};
 use crate::sys::pidfd::Exit;
 use crate::sys::socket::{
-    MAX_FDS, Received, inode, pair, recv, recv_with_fds, send, send_vectored, send_with_fds, wait_any,
-    wait_readable,
+    MAX_FDS, Received, inode, pair, peek, recv, recv_with_fds, send, send_vectored, send_with_fds,
+    set_send_buffer, shut_receiving, shut_sending, wait_any, wait_readable,
 };
 use crate::sys::{Errno, memfd};
 use rustix::process::Resource;
@@ -188,4 +188,85 @@ fn an_inode_tells_sockets_apart_and_duplicates_alike() {
     let (a, b) = pair().unwrap();
     assert_eq!(inode(&a), inode(a.try_clone().unwrap()));
     assert_ne!(inode(&a), inode(&b));
+}
+
+#[test]
+fn what_a_peer_does_to_its_blocking_mode_is_its_own_affair() {
+    let (a, b) = pair().unwrap();
+    for nonblocking in [true, false] {
+        rustix::io::ioctl_fionbio(&b, nonblocking).unwrap();
+        assert_eq!(recv(&a, &mut [0; 8]), Err(Errno::AGAIN));
+        assert_eq!(recv(&b, &mut [0; 8]), Err(Errno::AGAIN));
+        while send(&a, &[7; 4096]).is_ok() {}
+        assert_eq!(send(&a, &[7; 4096]), Err(Errno::AGAIN));
+        while recv(&b, &mut [0; 4096]).is_ok() {}
+    }
+}
+
+#[test]
+fn a_packet_that_is_peeked_at_stays() {
+    let (a, b) = pair().unwrap();
+    let mut beginning = [0; 4];
+    assert_eq!(peek(&b, &mut beginning), Err(Errno::AGAIN));
+    send(&a, b"long enough").unwrap();
+    for _ in 0..2 {
+        assert_eq!(peek(&b, &mut beginning), Ok(11));
+        assert_eq!(&beginning, b"long");
+    }
+    assert_eq!(recv(&b, &mut [0; 64]), Ok(11));
+    assert_eq!(peek(&b, &mut beginning), Err(Errno::AGAIN));
+    drop(a);
+    assert_eq!(peek(&b, &mut beginning), Ok(0));
+}
+
+#[test]
+fn a_half_that_is_shut_ends_after_what_is_under_way() {
+    let (a, b) = pair().unwrap();
+    let duplicate = b.try_clone().unwrap();
+    send(&a, b"x").unwrap();
+    send(&a, b"y").unwrap();
+    shut_sending(&a).unwrap();
+    assert_eq!(send(&a, b"z"), Err(Errno::PIPE));
+    assert_eq!((recv(&b, &mut [0; 8]), recv(&duplicate, &mut [0; 8])), (Ok(1), Ok(1)));
+    assert_eq!((recv(&b, &mut [0; 8]), recv(&duplicate, &mut [0; 8])), (Ok(0), Ok(0)));
+    send(&b, b"back").unwrap();
+    shut_receiving(&a).unwrap();
+    assert_eq!(send(&duplicate, b"no more"), Err(Errno::PIPE));
+    assert_eq!((recv(&a, &mut [0; 8]), recv(&a, &mut [0; 8])), (Ok(4), Ok(0)));
+}
+
+#[test]
+fn a_full_socket_is_not_told_that_its_peer_takes_no_more() {
+    let (a, b) = pair().unwrap();
+    while send(&a, &[7; 4096]).is_ok() {}
+    shut_receiving(&b).unwrap();
+    let mut ready = Vec::new();
+    wait_any(&[(a.as_fd(), Interest::Writable)], &mut ready, Some(Instant::now())).unwrap();
+    assert!(ready.is_empty());
+    shut_sending(&b).unwrap();
+    wait_any(&[(a.as_fd(), Interest::Writable)], &mut ready, Some(watchdog())).unwrap();
+    assert!(ready[0].hangup && !ready[0].writable);
+}
+
+#[test]
+fn a_peer_that_sends_no_more_is_not_taken_for_space() {
+    let (a, b) = pair().unwrap();
+    while send(&a, &[7; 4096]).is_ok() {}
+    shut_sending(&b).unwrap();
+    let mut ready = Vec::new();
+    wait_any(&[(a.as_fd(), Interest::Writable)], &mut ready, Some(Instant::now())).unwrap();
+    assert!(ready.is_empty());
+}
+
+#[test]
+fn a_send_buffer_is_granted_in_full_up_to_the_systems_limit() {
+    let (a, b) = pair().unwrap();
+    let max: usize = std::fs::read_to_string("/proc/sys/net/core/wmem_max").unwrap().trim().parse().unwrap();
+    for asked in [8 << 10, 64 << 10, max, 2 * max, 1 << 30, usize::MAX] {
+        let granted = set_send_buffer(&a, asked as u64).unwrap();
+        assert_eq!(granted, 2 * asked.min(max), "{asked}");
+        let longest = granted.min(64 << 10) - 32;
+        send(&a, &vec![0; longest]).unwrap();
+        assert_eq!(recv(&b, &mut vec![0; longest]), Ok(longest));
+    }
 }

@@ -1,0 +1,425 @@
+//! Where the user's threads meet what comes from the workers: messages by their links, news by the supervisor.
+//!
+//! Each worker that is online has a [`Lane`]. Lanes that may hold something are *listed* and visited in turn; the
+//! others are armed, so that their worker rings their doorbell. All doorbells hang on one epoll: waiting costs by
+//! ready links, not by links, and takes no thread of its own.
+//!
+//! # Waiting
+//! One waiting thread *leads*: it sleeps in the epoll, takes the doorbells and passes the news on. The others follow:
+//! they sleep on a condition variable and one of them leads next. A thread that waits for space in a link to a worker
+//! waits here as well, for the doorbell that the worker rings for both; so it also hears that the worker itself
+//! waits, takes its messages into the lane's stash, and neither waits for the other for ever.
+//!
+//! Nothing is lost between looking and sleeping: whoever waits for events has looked at every listed lane and armed
+//! it, under the lock; every doorbell is taken by a leader, who under the same lock lists the lane and counts the
+//! news; and whoever lists a lane wakes all who wait.
+//!
+//! No method calls out to user code, and the lock is held for one message at most.
+
+use super::error::{NextEventError, SendError};
+use super::event::Event;
+use super::id::WorkerId;
+use super::lane::{Absorbed, Lane, Visit};
+use super::link_port::{Armed, NAP, ReceiveHalf};
+use crate::sys::epoll::{Epoll, Interest, Ready};
+use crate::sys::eventfd::Bell;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The bell's token; no worker has it.
+const BELL: u64 = u64::MAX;
+
+/// The receive side of a cluster.
+pub(crate) struct Inbox<R> {
+    state: Mutex<State<R>>,
+    changed: Condvar,
+    epoll: Epoll,
+    /// Rung for the leader.
+    bell: Bell,
+}
+
+struct State<R> {
+    /// What can be handed out at once.
+    events: VecDeque<Event>,
+    lanes: BTreeMap<WorkerId, Lane<R>>,
+    /// The lanes to visit, in turn.
+    listed: VecDeque<WorkerId>,
+    /// A thread sleeps in the epoll.
+    led: bool,
+    end: End,
+}
+
+/// Whether there will be more events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The supervisor is at work.
+    Open,
+    /// No more but the last of each lane.
+    Finished,
+    /// No more, not even those.
+    Abandoned,
+}
+
+type Guard<'a, R> = MutexGuard<'a, State<R>>;
+
+impl<R: ReceiveHalf> Inbox<R> {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (epoll, bell) = (Epoll::new()?, Bell::new()?);
+        epoll.add(&bell, BELL, Interest::Readable)?;
+        let state = State {
+            events: VecDeque::new(),
+            lanes: BTreeMap::new(),
+            listed: VecDeque::new(),
+            led: false,
+            end: End::Open,
+        };
+        Ok(Inbox { state: Mutex::new(state), changed: Condvar::new(), epoll, bell })
+    }
+
+    /// The next event, waiting for it until the deadline. `None`: there will be no more.
+    pub(crate) fn next_event(&self, deadline: Option<Instant>) -> Result<Option<Event>, NextEventError> {
+        let mut state = self.lock();
+        loop {
+            if let Some(event) = state.next_event(&self.epoll) {
+                return Ok(Some(event));
+            }
+            if state.is_over() {
+                return Ok(None);
+            }
+            let nap = match state.arm() {
+                Armed::Ready => continue,
+                Armed::Nap => Some(Instant::now() + NAP),
+                Armed::Sleep => None,
+            };
+            let until = earlier(deadline, nap);
+            let waited = self.wait(state, until, |state| state.has_some() || state.is_over());
+            let (guard, in_time) = waited.map_err(NextEventError::Os)?;
+            state = guard;
+            if nap.is_some() {
+                state.list_all();
+                self.wake(&state);
+            }
+            if !in_time && until == deadline {
+                return Err(NextEventError::TimedOut);
+            }
+        }
+    }
+
+    /// [`Inbox::next_event`] for somebody who has other things to do: nothing is armed, so the workers need not ring.
+    pub(crate) fn try_next_event(&self) -> Result<Option<Event>, NextEventError> {
+        let mut state = self.lock();
+        if let Some(event) = state.next_event(&self.epoll) {
+            return Ok(Some(event));
+        }
+        if !state.led {
+            state = self.lead(state, Some(Instant::now())).map_err(NextEventError::Os)?;
+        }
+        match state.next_event(&self.epoll) {
+            Some(event) => Ok(Some(event)),
+            None if state.is_over() => Ok(None),
+            None => Err(NextEventError::TimedOut),
+        }
+    }
+
+    /// How often something happened that a sender to this worker may want to know; to be read before a send.
+    pub(crate) fn news(&self, id: WorkerId) -> u64 {
+        self.lock().lanes.get(&id).map_or(0, |lane| lane.news)
+    }
+
+    /// Waits until there is more news of this worker than `seen`, until the worker is out of reach, or until the
+    /// deadline. Takes the worker's messages meanwhile, up to a bound.
+    pub(crate) fn wait_for_space(
+        &self,
+        id: WorkerId,
+        seen: &mut u64,
+        deadline: Option<Instant>,
+    ) -> Result<(), SendError> {
+        let mut state = self.lock();
+        let absorbed = state.absorb(id)?;
+        self.wake(&state);
+        let nap = match absorbed {
+            Absorbed::Full => return Err(SendError::Full),
+            Absorbed::All(Armed::Nap) => Some(Instant::now() + NAP),
+            Absorbed::All(_) => None,
+        };
+        let until = earlier(deadline, nap);
+        let heard =
+            |state: &State<R>| state.lanes.get(&id).is_none_or(|lane| lane.news != *seen || lane.is_over());
+        let (state, in_time) = self.wait(state, until, heard).map_err(SendError::Os)?;
+        match state.lanes.get(&id) {
+            Some(lane) if lane.is_over() => Err(SendError::Gone),
+            Some(lane) if in_time || until != deadline => {
+                *seen = lane.news;
+                Ok(())
+            }
+            Some(_) => Err(SendError::TimedOut),
+            None => Err(SendError::Gone),
+        }
+    }
+
+    /// Watches a link before it is put to use: the one part of [`Inbox::online`] that can fail.
+    pub(crate) fn watch(&self, id: WorkerId, receiver: &R) -> io::Result<()> {
+        Ok(self.epoll.add(receiver.doorbell(), token(id), Interest::Readable)?)
+    }
+
+    /// The opposite of [`Inbox::watch`], for a link that is not put to use after all.
+    pub(crate) fn unwatch(&self, receiver: &R) {
+        let _ = self.epoll.remove(receiver.doorbell());
+    }
+
+    /// A watched link is up.
+    pub(crate) fn online(&self, id: WorkerId, receiver: R) {
+        self.post(|state| {
+            state.lanes.insert(id, Lane::new(id, receiver));
+            state.events.push_back(Event::Online { id });
+            state.list(id);
+        });
+    }
+
+    /// The process runs.
+    pub(crate) fn forked(&self, id: WorkerId, pid: u32) {
+        self.post(|state| state.events.push_back(Event::Forked { id, pid }));
+    }
+
+    /// The link has ended; what is in it is still to be handed out.
+    pub(crate) fn disconnected(&self, id: WorkerId) {
+        self.post(|state| {
+            if let Some(lane) = state.lanes.get_mut(&id) {
+                lane.cut();
+                state.list(id);
+            }
+        });
+    }
+
+    /// The process has ended; what it left is still to be handed out before `exit`.
+    pub(crate) fn exited(&self, id: WorkerId, exit: Event) {
+        self.post(|state| match state.lanes.get_mut(&id) {
+            Some(lane) => {
+                lane.exited(exit);
+                state.list(id);
+            }
+            None => state.events.push_back(exit),
+        });
+    }
+
+    /// A thread that waits for space for this worker is to look again.
+    pub(crate) fn nudge(&self, id: WorkerId) {
+        self.post(|state| {
+            if let Some(lane) = state.lanes.get_mut(&id) {
+                lane.news += 1;
+            }
+        });
+    }
+
+    /// Nothing more will come; if this is not `orderly`, not even the last event of a worker that has none yet.
+    pub(crate) fn finish(&self, orderly: bool) {
+        self.post(|state| state.end = if orderly { End::Finished } else { End::Abandoned });
+    }
+
+    fn post(&self, change: impl FnOnce(&mut State<R>)) {
+        let mut state = self.lock();
+        change(&mut state);
+        self.wake(&state);
+    }
+
+    /// Lets every waiting thread look again.
+    fn wake(&self, state: &State<R>) {
+        self.changed.notify_all();
+        if state.led {
+            self.bell.ring();
+        }
+    }
+
+    /// Waits until `until` holds (true) or the deadline passes (false).
+    fn wait<'a>(
+        &'a self,
+        mut state: Guard<'a, R>,
+        deadline: Option<Instant>,
+        until: impl Fn(&State<R>) -> bool,
+    ) -> io::Result<(Guard<'a, R>, bool)> {
+        let mut last = false;
+        loop {
+            if until(&state) {
+                return Ok((state, true));
+            }
+            if last {
+                return Ok((state, false));
+            }
+            // A deadline that has passed still allows one look at the doorbells.
+            last = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            state = if state.led { self.follow(state, deadline) } else { self.lead(state, deadline)? };
+        }
+    }
+
+    fn follow<'a>(&'a self, state: Guard<'a, R>, deadline: Option<Instant>) -> Guard<'a, R> {
+        match deadline {
+            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    fn lead<'a>(&'a self, mut state: Guard<'a, R>, deadline: Option<Instant>) -> io::Result<Guard<'a, R>> {
+        state.led = true;
+        drop(state);
+        let mut ready = Vec::new();
+        let waited = self.epoll.wait(&mut ready, deadline);
+        let mut state = self.lock();
+        state.led = false;
+        for ready in ready {
+            self.heard(&mut state, ready);
+        }
+        self.changed.notify_all();
+        waited?;
+        Ok(state)
+    }
+
+    fn heard(&self, state: &mut State<R>, ready: Ready) {
+        if ready.token == BELL {
+            return self.bell.silence();
+        }
+        let id = worker(ready.token);
+        let Some(lane) = state.lanes.get_mut(&id) else { return };
+        lane.receiver().silence();
+        lane.news += 1;
+        // A hang-up would be told for ever; what it means is the supervisor's to say.
+        if ready.hangup {
+            lane.unwatch(&self.epoll);
+        }
+        state.list(id);
+    }
+
+    /// No code under this lock panics half way through a change.
+    fn lock(&self) -> Guard<'_, R> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: ReceiveHalf> State<R> {
+    /// The next event that is there, from a lane that has not had its share if possible.
+    fn next_event(&mut self, epoll: &Epoll) -> Option<Event> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        for _ in 0..self.listed.len() {
+            let id = *self.listed.front()?;
+            let Some(lane) = self.lanes.get_mut(&id) else {
+                self.listed.pop_front();
+                continue;
+            };
+            match lane.visit() {
+                Visit::Event(event) => return Some(event),
+                Visit::Enough(event) => {
+                    self.listed.rotate_left(1);
+                    return Some(event);
+                }
+                Visit::Last(event) => {
+                    self.listed.pop_front();
+                    lane.unwatch(epoll);
+                    self.lanes.remove(&id);
+                    return Some(event);
+                }
+                Visit::Nothing if lane.is_idle() && lane.arm() == Armed::Sleep => {
+                    lane.listed = false;
+                    self.listed.pop_front();
+                }
+                Visit::Nothing => self.listed.rotate_left(1),
+            }
+        }
+        None
+    }
+
+    /// Arms every listed lane, so that none is listed any more unless it has something.
+    fn arm(&mut self) -> Armed {
+        let (lanes, mut naps) = (&mut self.lanes, false);
+        self.listed.retain(|id| {
+            let Some(lane) = lanes.get_mut(id) else { return false };
+            let armed = lane.arm();
+            naps |= armed == Armed::Nap;
+            lane.listed = armed == Armed::Ready;
+            lane.listed
+        });
+        match self.listed.is_empty() {
+            false => Armed::Ready,
+            true if naps => Armed::Nap,
+            true => Armed::Sleep,
+        }
+    }
+
+    /// Doorbells may have been missed.
+    fn list_all(&mut self) {
+        let ids: Vec<_> = self.lanes.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.list(id));
+    }
+
+    fn absorb(&mut self, id: WorkerId) -> Result<Absorbed, SendError> {
+        let Some(lane) = self.lanes.get_mut(&id) else { return Err(SendError::Gone) };
+        let absorbed = lane.absorb();
+        if lane.has_stash() || lane.is_over() {
+            self.list(id);
+        }
+        Ok(absorbed)
+    }
+
+    /// The lane may have something. Those who wait must be woken for it.
+    fn list(&mut self, id: WorkerId) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            if !std::mem::replace(&mut lane.listed, true) {
+                self.listed.push_back(id);
+            }
+        }
+    }
+
+    /// Whether there is nothing to wait for.
+    fn is_over(&self) -> bool {
+        match self.end {
+            End::Open => false,
+            End::Finished => self.lanes.is_empty(),
+            End::Abandoned => true,
+        }
+    }
+
+    /// Whether a look may give an event.
+    fn has_some(&self) -> bool {
+        !self.events.is_empty() || !self.listed.is_empty()
+    }
+}
+
+impl<R: ReceiveHalf> Lane<R> {
+    fn unwatch(&mut self, epoll: &Epoll) {
+        if std::mem::replace(&mut self.watched, false) {
+            let _ = epoll.remove(self.receiver().doorbell());
+        }
+    }
+}
+
+impl<R> fmt::Debug for Inbox<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").finish_non_exhaustive()
+    }
+}
+
+/// The earlier of two deadlines, where `None` is never.
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// A worker as epoll names it.
+fn token(id: WorkerId) -> u64 {
+    u64::from(id.slot()) << 32 | u64::from(id.generation())
+}
+
+fn worker(token: u64) -> WorkerId {
+    WorkerId::new((token >> 32) as u32, token as u32)
+}
+
+#[cfg(test)]
+mod tests;

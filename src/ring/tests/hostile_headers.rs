@@ -1,0 +1,187 @@
+//! Every header that a liar can write, where a consumer stands and where it does not yet.
+
+use super::ring;
+use crate::ring::fuzzing::Numbers;
+use crate::ring::{
+    Consumer, Fences, Field, Flags, Header, HeapMemory, Kind, Memory, PopError, PushError, Stream,
+};
+use crate::sync::Ordering;
+
+const KINDS: [Kind; 6] = [Kind::Data, Kind::Padding, Kind::First, Kind::Middle, Kind::Last, Kind::Cancel];
+
+/// Header words: every kind, known or not, with every flag and every length at a border; and words at random.
+fn words(capacity: usize, room: u64) -> Vec<u64> {
+    let capacity = capacity as u64;
+    let mut lens = vec![0, 1, 7, 8, 9, 1 << 16, 1 << 31, u64::from(u32::MAX) - 7, u64::from(u32::MAX)];
+    for border in [capacity / 4 - 8, capacity / 2, room - 8, capacity] {
+        lens.extend(
+            [border.wrapping_sub(8), border.wrapping_sub(1), border, border + 1, border + 8]
+                .map(|len| len & 0xffff_ffff),
+        );
+    }
+    let mut words = vec![1, u64::MAX, 1 << 63, 1 << 31, u64::from(u32::MAX)];
+    for (kind, flags) in (0..9u64)
+        .chain([0x8001, 0xffff])
+        .flat_map(|kind| [0u64, 1, 2, 3, 4, 0x8000, 0xffff].map(|flags| (kind, flags)))
+    {
+        words.extend(lens.iter().map(|len| len | kind << 32 | flags << 48));
+    }
+    let mut numbers = Numbers::new(capacity);
+    words.extend((0..100).map(|_| numbers.next()));
+    words
+}
+
+/// What a consumer must say to a header at `offset` when it has taken everything before it and published it, and
+/// all that follows is 0.
+fn judge(word: u64, capacity: u64, offset: u64) -> Result<u64, Option<Field>> {
+    let (len, kind, flags) = (word & 0xffff_ffff, word >> 32 & 0xffff, word >> 48);
+    let record = 8 + len.div_ceil(8) * 8;
+    let refuse = |field| Err(Some(field));
+    match kind {
+        _ if word == 0 => Err(None),
+        _ if flags > 3 => refuse(Field::Flags),
+        0 | 7.. => refuse(Field::Kind),
+        _ if 8 + len > (capacity / 4).min(capacity - offset) => refuse(Field::Length),
+        _ if record + 8 > capacity => refuse(Field::Overrun),
+        // Padding at the end has nothing behind it.
+        2 => refuse(Field::Padding),
+        1 if flags != 0 => refuse(Field::Flags),
+        1 => Ok(len),
+        _ if flags & 1 != 0 => refuse(Field::Flags),
+        3 if len != (capacity / 4).min(1 << 16) - 8 => refuse(Field::Fragment),
+        3 => refuse(Field::Total),
+        _ => refuse(Field::Fragment),
+    }
+}
+
+fn header_place(consumer: &Consumer<HeapMemory>) -> usize {
+    (consumer.position() % consumer.geometry().capacity() / 8) as usize
+}
+
+#[test]
+fn any_header_is_taken_or_refused_by_the_name_of_what_is_wrong_with_it() {
+    for capacity in [64, 128, 1024] {
+        for offset in (0..capacity as u64).step_by(if capacity > 128 { 56 } else { 8 }) {
+            for word in words(capacity, capacity as u64 - offset) {
+                for room in [None, Some(0), Some(capacity)] {
+                    let (_, mut consumer) = ring(capacity, offset);
+                    let place = header_place(&consumer);
+                    consumer.memory().words()[place].store(word, Ordering::Relaxed);
+                    let got = match room {
+                        None => consumer.pop().map(|message| message.len() as u64),
+                        Some(room) => consumer.pop_into(&mut vec![0; room]).map(|len| len as u64),
+                    };
+                    match (got, judge(word, capacity as u64, offset)) {
+                        (Ok(len), expected) => assert_eq!(Ok(len), expected, "{word:#x} at {offset}"),
+                        (Err(PopError::Empty), Err(None)) => {}
+                        (Err(PopError::TooSmall { needed }), Ok(len)) if room == Some(0) => {
+                            assert_eq!(needed, len)
+                        }
+                        (Err(PopError::Corrupt(corrupt)), Err(Some(field))) => {
+                            assert_eq!(corrupt.field, field, "{word:#x} at {offset}: {corrupt:?}");
+                            consumer.memory().words()[place].store(0, Ordering::Relaxed);
+                            assert_eq!(consumer.pop(), Err(PopError::Corrupt(corrupt)), "corrupt for good");
+                        }
+                        (got, expected) => panic!("{word:#x} at {offset}: {got:?}, not {expected:?}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rings in the middle of something: what stands in them, and how many bytes of it a consumer may hand out.
+fn in_use(capacity: usize) -> impl Iterator<Item = Consumer<HeapMemory>> {
+    let born = 0u64.wrapping_sub(capacity as u64 / 2);
+    (0..5).map(move |scene| {
+        let (mut producer, mut consumer) = ring(capacity, born);
+        let streamed = vec![3; capacity];
+        match scene {
+            0 => producer.push_message(&vec![1; capacity / 3]).unwrap_or(()),
+            1 => producer.push(&vec![2; (capacity / 5) & !7]).unwrap(),
+            _ => {
+                assert_eq!(producer.push_stream(&mut Stream::new(), &streamed), Err(PushError::Full));
+                if scene > 2 {
+                    let _ = consumer.pop();
+                    assert!(consumer.partial().is_some());
+                    let _ = producer.push_stream(&mut Stream::new(), &streamed);
+                }
+                if scene > 3 {
+                    producer.cancel_stream();
+                }
+            }
+        }
+        consumer
+    })
+}
+
+/// Takes what there is, from a producer that is said to be dead or from a living one that may go on for ever; the
+/// number of messages, and why it ended.
+fn drain(consumer: &mut Consumer<HeapMemory>, dead: bool) -> (usize, Option<PopError>) {
+    let (capacity, begin) = (consumer.geometry().capacity(), consumer.position());
+    if dead {
+        consumer.freeze();
+    }
+    for taken in 0..capacity as usize {
+        match consumer.pop() {
+            Ok(message) => assert!(message.len() as u64 <= capacity),
+            Err(end) => {
+                let corrupt = matches!(end, PopError::Corrupt(_));
+                assert!(!corrupt || consumer.pop() == Err(end), "corrupt for good");
+                return (taken, Some(end));
+            }
+        }
+        assert!(!dead || consumer.position().wrapping_sub(begin) < capacity, "the dead wrote on");
+    }
+    assert!(!dead, "the dead had no end");
+    (capacity as usize, None)
+}
+
+#[test]
+fn any_word_in_a_ring_in_use_ends_in_messages_or_in_corrupt() {
+    let (mut taken, mut refused, mut empty) = (0, 0, 0);
+    for (capacity, dead) in [(64, false), (64, true), (128, true)] {
+        for place in 0..capacity / 8 {
+            for word in words(capacity, 64) {
+                for mut consumer in in_use(capacity) {
+                    consumer.memory().words()[place].store(word, Ordering::Relaxed);
+                    let (messages, end) = drain(&mut consumer, dead);
+                    taken += messages;
+                    match end {
+                        Some(PopError::Corrupt(_)) => refused += 1,
+                        Some(PopError::Empty) => empty += 1,
+                        other => assert_eq!(other, None),
+                    }
+                }
+            }
+        }
+    }
+    assert!(taken > 1000 && refused > 1000 && empty > 1000, "{taken}, {refused}, {empty}");
+}
+
+#[test]
+fn a_length_that_a_peer_names_reserves_no_memory() {
+    const HUGE: u64 = 1 << 60;
+    let memory = HeapMemory::new(1024, 0);
+    let mut consumer = Consumer::new(memory.clone(), Fences::SeqCst, 0, HUGE).unwrap();
+    let first = Header { len: 248, kind: Kind::First, flags: Flags::NONE };
+    memory.words()[0].store(first.to_word(), Ordering::Relaxed);
+    memory.words()[1].store(HUGE, Ordering::Relaxed);
+    assert_eq!(consumer.pop_into(&mut [0; 1024]), Err(PopError::TooSmall { needed: HUGE }));
+    assert_eq!(consumer.partial(), None);
+    assert_eq!(consumer.pop(), Err(PopError::Empty));
+    assert_eq!(consumer.partial(), Some(240));
+}
+
+#[test]
+fn a_header_is_the_word_that_it_was_made_from() {
+    for (kind, flags) in
+        KINDS.iter().flat_map(|kind| [Flags::NONE, Flags::RESTART, Flags::ATOMIC].map(|f| (*kind, f)))
+    {
+        for len in [0, 1, u32::MAX] {
+            let header = Header { len, kind, flags };
+            assert_eq!(Header::from_word(header.to_word()), Ok(header));
+            assert_ne!(header.to_word(), 0);
+        }
+    }
+}

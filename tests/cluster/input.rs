@@ -1,0 +1,168 @@
+//! What cannot be started, what ends at once, and messages at the limits.
+
+use crate::alone;
+use crate::diary::Diary;
+use crate::program::{self, LEISURE, descriptors, echo, has_children, leaves_nothing, over_each_link};
+use crate::support::raw;
+use ringway::cluster::{Builder, SendError, StartError};
+use ringway::{Cluster, ExitCause, LinkChoice, Worker, channel};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+const NO_ARGS: [&str; 0] = [];
+
+fn refused(builder: Builder) -> StartError {
+    let mut error = None;
+    leaves_nothing(|| error = builder.start().err());
+    error.expect("no cluster")
+}
+
+#[test]
+fn what_cannot_be_a_cluster_is_refused_and_named() {
+    alone!(|| {
+        let one = || Cluster::builder().workers(1);
+        assert!(matches!(refused(Cluster::builder()), StartError::NoWorkers));
+        let many = refused(Cluster::builder().workers(65_536));
+        assert!(matches!(many, StartError::TooManyWorkers { asked: 65_536, most: 65_535 }));
+        for bytes in [0, 1, 4095, 5000, 3 << 20, 2 << 30, u64::MAX] {
+            let error = refused(one().capacity(bytes));
+            assert!(matches!(error, StartError::Capacity(_)), "{error}");
+        }
+        assert!(matches!(refused(one().env("RINGWAY_WORKER", "1")), StartError::Env { .. }));
+    });
+}
+
+#[test]
+fn a_program_that_cannot_run_is_refused_and_named() {
+    alone!(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (program, kind) in [
+            (root.join("missing"), io::ErrorKind::NotFound),
+            (root.join("Cargo.toml"), io::ErrorKind::PermissionDenied),
+            (root.join("src"), io::ErrorKind::PermissionDenied),
+            ("no-such-program-in-path".into(), io::ErrorKind::NotFound),
+            ("".into(), io::ErrorKind::NotFound),
+        ] {
+            let error = refused(Cluster::builder().workers(3).command(&program, NO_ARGS));
+            let StartError::Spawn { id, program: named, source } = error else { panic!("{error}") };
+            assert_eq!((id.slot(), &named, source.kind()), (1, &program, kind));
+        }
+        let error = refused(Cluster::builder().workers(1).command("a\0b", NO_ARGS));
+        assert!(matches!(error, StartError::Spawn { .. }), "{error}");
+        let error = refused(Cluster::builder().workers(1).command("true", ["a\0b"]));
+        assert!(matches!(error, StartError::Spawn { .. }), "{error}");
+    });
+}
+
+#[test]
+fn a_program_that_ends_at_once_has_its_end_told() {
+    alone!(|| {
+        for (script, expected) in [
+            ("exit 0", ExitCause::Code(0)),
+            ("exit 3", ExitCause::Code(3)),
+            ("kill -9 $$", ExitCause::Signal(9)),
+            ("kill -TERM $$", ExitCause::Signal(15)),
+        ] {
+            over_each_link(|link| {
+                let builder = Cluster::builder().workers(3).link(link).command("/bin/sh", ["-c", script]);
+                let cluster = builder.start().unwrap();
+                let id = cluster.ids().first().copied();
+                if let Some(id) = id {
+                    // It is given up as soon as the worker ends.
+                    assert!(matches!(cluster.send(id, b"x"), Err(SendError::Gone)));
+                }
+                let diary = Diary::of(&cluster, |_, _| {});
+                assert!(diary.lives().all(|(_, life)| !life.online && life.exit.as_ref() == Some(&expected)));
+                assert_eq!(diary.lives().count(), 3);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_program_that_never_speaks_is_killed() {
+    alone!(|| over_each_link(|link| {
+        let limit = Duration::from_millis(100);
+        let builder = Cluster::builder().workers(2).link(link).handshake_timeout(limit);
+        let cluster = builder.command("sleep", ["1000"]).start().unwrap();
+        let diary = Diary::of(&cluster, |_, _| {});
+        for (_, life) in diary.lives() {
+            assert_eq!(life.exit, Some(ExitCause::NeverSpoke { limit }));
+        }
+    }));
+}
+
+#[test]
+fn messages_at_the_limits_pass_and_longer_ones_do_not() {
+    const MAX: usize = 3000;
+    let work = |worker: Worker| {
+        let error = worker.send(&[1; MAX + 1]).unwrap_err();
+        assert!(matches!(error, channel::error::SendError::TooLong { len: 3001, max: 3000 }), "{error}");
+        echo(worker);
+    };
+    alone!(move || program::run(work, || over_each_link(|link| {
+        let builder = Cluster::builder().workers(1).link(link).capacity(4096).max_message(MAX as u64);
+        let (cluster, mut diary) = (builder.start().unwrap(), Diary::default());
+        let id = cluster.ids()[0];
+        for len in [0, 1, MAX, 0, MAX - 1] {
+            let error = cluster.send(id, &[1; MAX + 1]).unwrap_err();
+            assert!(matches!(error, SendError::TooLong { len: 3001, max: MAX }), "{error}");
+            cluster.send(id, &vec![1; len]).unwrap();
+            assert_eq!(*diary.next_message(&cluster).1, vec![1; len]);
+        }
+        let error = cluster.try_send(id, &[1; MAX + 1]).unwrap_err();
+        assert!(matches!(error, SendError::TooLong { len: 3001, max: MAX }), "{error}");
+        cluster.stop(LEISURE).unwrap();
+        diary.read_on(&cluster, |_, _| {});
+        diary.ends_well();
+    })));
+}
+
+/// How far the limit is raised, one by one; the last ones suffice.
+const LIMITS: u64 = 40;
+
+#[test]
+fn a_cluster_that_finds_no_descriptors_fails_whole_and_can_be_tried_again() {
+    alone!(|| match Worker::from_env() {
+        Ok(Some(worker)) => {
+            echo(worker);
+            raw::quit(0)
+        }
+        // A worker has the same limit.
+        Err(_) => raw::quit(3),
+        Ok(None) => {
+            program::watch();
+            for link in program::LINKS {
+                let started: Vec<_> = (0..LIMITS).map(|more| starts_with(more, link)).collect();
+                assert!(!started[0]);
+                assert!(started[LIMITS as usize - 1]);
+            }
+        }
+    });
+}
+
+/// Whether a cluster starts that may open so many more descriptors than there are.
+fn starts_with(more: u64, link: LinkChoice) -> bool {
+    let (before, unlimited) = (descriptors(), getrlimit(Resource::Nofile));
+    let current = Some(before.len() as u64 + more);
+    setrlimit(Resource::Nofile, Rlimit { current, ..unlimited }).unwrap();
+    let started = Cluster::builder().workers(2).link(link).start();
+    let has_started = started.is_ok();
+    match started {
+        Ok(cluster) => {
+            cluster.stop(LEISURE).unwrap();
+            Diary::of(&cluster, |_, _| {});
+        }
+        Err(StartError::Os { source, .. } | StartError::Spawn { source, .. }) => {
+            let named = source.raw_os_error() == Some(libc::EMFILE) || source.to_string().contains("EMFILE");
+            assert!(named, "{source}");
+        }
+        Err(error) => panic!("{error}"),
+    }
+    setrlimit(Resource::Nofile, unlimited).unwrap();
+    assert_eq!(descriptors(), before);
+    assert!(!has_children());
+    has_started
+}

@@ -1,0 +1,90 @@
+//! The master is killed: nothing of its cluster is left.
+
+use crate::alone;
+use crate::diary::Diary;
+use crate::program::{self, LINKS, cast, role};
+use crate::support::child::{self, Exit};
+use crate::support::cue::{self, Cue};
+use crate::support::{WATCHDOG, raw, thread, until};
+use ringway::{LinkChoice, Worker};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal};
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+
+/// What the workers of one cluster do when the master is killed, by slot; one more has not attached.
+const RECEIVES: usize = 0;
+const COMPUTES: usize = 1;
+const IS_STOPPED: usize = 2;
+const WAITS_FOR_SPACE: usize = 3;
+
+#[test]
+fn no_worker_outlives_a_killed_master() {
+    alone!(|| {
+        if role() == "late" {
+            raw::pause();
+        }
+        program::run(work, || LINKS.into_iter().for_each(kill_the_master));
+    });
+}
+
+fn work(worker: Worker) {
+    worker.send(b"here").unwrap();
+    match worker.id().slot() as usize - 1 {
+        COMPUTES => loop {
+            std::hint::spin_loop();
+        },
+        WAITS_FOR_SPACE => while worker.send(&[0; 1000]).is_ok() {},
+        _ => while let Ok(Some(_)) = worker.recv() {},
+    }
+    // Who is told in time that the link has ended must not be the one that dies of it here.
+    raw::pause();
+}
+
+/// Starts the workers, tells their pids, and waits to be killed.
+fn be_the_master(link: LinkChoice, cue: &Cue) {
+    let (cluster, mut diary) = (cast(4, link, ""), Diary::default());
+    diary.all_forked(&cluster, 4);
+    let mut here = BTreeSet::new();
+    while here.len() < 4 {
+        let (from, message) = diary.next_message(&cluster);
+        if *message == *b"here" {
+            here.insert(from);
+        }
+    }
+    let (late, mut late_diary) = (cast(1, link, "late"), Diary::default());
+    late_diary.all_forked(&late, 1);
+    for (_, life) in diary.lives().chain(late_diary.lives()) {
+        cue.tell(life.pid.into());
+    }
+    raw::pause()
+}
+
+fn kill_the_master(link: LinkChoice) {
+    let shared =
+        || std::fs::read_dir("/dev/shm").map_or(0, |files| files.filter_map(Result::ok).filter(ours).count());
+    let files = shared();
+    let (ours, theirs) = cue::pair();
+    let master = child::fork(|| be_the_master(link, &theirs));
+    let pids = [(); 5].map(|()| ours.hear() as u32);
+    let watched = pids.map(pidfd);
+    until(|| [RECEIVES, WAITS_FOR_SPACE].iter().all(|slot| thread::is_asleep(pids[*slot])));
+    rustix::process::pidfd_send_signal(&watched[IS_STOPPED], Signal::STOP).unwrap();
+    until(|| thread::state(pids[IS_STOPPED]) == Some('T'));
+    master.kill();
+    assert_eq!(master.wait(), Exit::Signal(9));
+    for (slot, pidfd) in watched.iter().enumerate() {
+        let timeout = Timespec { tv_sec: WATCHDOG.as_secs() as i64, tv_nsec: 0 };
+        let ended = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&timeout)).unwrap();
+        assert_eq!(ended, 1, "worker {} lives on", slot + 1);
+    }
+    assert_eq!(shared(), files);
+}
+
+fn ours(entry: &std::fs::DirEntry) -> bool {
+    entry.file_name().to_string_lossy().contains("ringway")
+}
+
+fn pidfd(pid: u32) -> OwnedFd {
+    rustix::process::pidfd_open(Pid::from_raw(pid as i32).unwrap(), PidfdFlags::empty()).unwrap()
+}

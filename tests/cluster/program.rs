@@ -1,0 +1,87 @@
+//! A test as a program: master and workers are processes of one binary.
+
+use crate::support::raw;
+use ringway::channel::{Options, pair};
+use ringway::{Cluster, LinkChoice, Worker};
+use rustix::process::WaitOptions;
+use std::time::Duration;
+
+/// Both links.
+pub const LINKS: [LinkChoice; 2] = [LinkChoice::Shm, LinkChoice::Socket];
+
+/// The variable by which a worker is told what it is to do.
+pub const ROLE: &str = "RINGWAY_TEST_ROLE";
+
+/// Time for a stop that nobody needs.
+pub const LEISURE: Duration = Duration::from_secs(20);
+
+/// What this process is to do; empty for a worker like any other, and for the master.
+pub fn role() -> String {
+    std::env::var(ROLE).unwrap_or_default()
+}
+
+/// Runs `work` in a worker, which then exits with 0, and `master` elsewhere.
+pub fn run(work: impl FnOnce(Worker), master: impl FnOnce()) {
+    match Worker::from_env().expect("a worker, or none") {
+        Some(worker) => {
+            work(worker);
+            raw::quit(0)
+        }
+        None => master(),
+    }
+}
+
+/// Runs `master` over each link. Nothing may be left of it.
+pub fn over_each_link(master: impl Fn(LinkChoice)) {
+    for link in LINKS {
+        println!("over {link:?}");
+        leaves_nothing(|| master(link));
+    }
+}
+
+/// A cluster of this program, whose workers play a role.
+pub fn cast(workers: usize, link: LinkChoice, role: &str) -> Cluster {
+    let builder = Cluster::builder().workers(workers).link(link).env(ROLE, role);
+    builder.start().expect("a cluster")
+}
+
+/// Neither a descriptor nor a process is left by `body`.
+pub fn leaves_nothing(body: impl FnOnce()) {
+    watch();
+    let before = descriptors();
+    body();
+    assert_eq!(descriptors(), before, "descriptors");
+    assert!(!has_children(), "a process is left");
+}
+
+/// Has this process start its watch thread, which stays for good, and with it one descriptor.
+pub fn watch() {
+    let (ours, theirs) = pair(&Options::new()).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| theirs.connect().unwrap());
+        ours.connect().unwrap();
+    });
+}
+
+/// What the open descriptors of this process refer to, in order.
+pub fn descriptors() -> Vec<String> {
+    let entries = std::fs::read_dir("/proc/self/fd").unwrap();
+    let targets = entries.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+    let mut targets: Vec<_> = targets.map(|target| target.to_string_lossy().into_owned()).collect();
+    // The listing itself.
+    targets.retain(|target| !target.starts_with("/proc/"));
+    targets.sort();
+    targets
+}
+
+/// Whether this process has a child, be it a zombie.
+pub fn has_children() -> bool {
+    !matches!(rustix::process::wait(WaitOptions::NOHANG), Err(rustix::io::Errno::CHILD))
+}
+
+/// What every worker of no special role does.
+pub fn echo(worker: Worker) {
+    while let Some(message) = worker.recv().expect("a message") {
+        worker.send(&message).expect("a living master");
+    }
+}

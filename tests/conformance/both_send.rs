@@ -1,0 +1,111 @@
+//! Two ends that send at the same time, from one thread each or from many.
+
+use crate::setting::Setting;
+use crate::support::cue::Cue;
+use crate::support::payload;
+use ringway::channel::error::{Cause, RecvError, SendError};
+use ringway::channel::{Channel, Options};
+use std::sync::Mutex;
+
+/// Sends `count` messages and only then receives as many; so does the other end.
+fn first_send_then_receive(channel: &Channel, count: u32, most: usize) {
+    for number in 0..count {
+        channel.send(&payload::numbered(0, number, payload::length(number, most))).unwrap();
+    }
+    for number in 0..count {
+        let message = channel.recv().unwrap();
+        assert_eq!((payload::check(&message), message.len()), ((0, number), payload::length(number, most)));
+    }
+}
+
+fn small(setting: &Setting) -> Options {
+    setting.options().capacity(4096).unwrap()
+}
+
+fn on_both_ends(setting: &Setting, options: &Options, end: impl Fn(Channel, &Cue) + Send + Sync) {
+    setting.run(options, &end, &end);
+}
+
+pub fn two_ends_that_both_only_send_do_not_wait_for_each_other(setting: &Setting) {
+    on_both_ends(setting, &small(setting), |channel, cue| {
+        first_send_then_receive(&channel, 5_000, 900);
+        cue.meet();
+    });
+}
+
+pub fn large_messages_pass_each_other(setting: &Setting) {
+    on_both_ends(setting, &small(setting), |channel, cue| {
+        first_send_then_receive(&channel, 32, 1 << 20);
+        cue.meet();
+    });
+}
+
+pub fn a_full_inbox_is_an_error_and_loses_nothing(setting: &Setting) {
+    on_both_ends(setting, &small(setting).inbox_max(100), |channel, cue| {
+        let (mut sent, mut received) = (0, 0);
+        for _ in 0..10 {
+            let before = sent;
+            let refused = loop {
+                match channel.send(&payload::numbered(0, sent, 24)) {
+                    Ok(()) => sent += 1,
+                    Err(error) => break error,
+                }
+                assert!(sent - before < 100_000, "there is no end to the inbox");
+            };
+            assert_eq!(refused, SendError::Full);
+            assert!(sent > before);
+            // Each took in what it could while it waited: no more than two messages, and there are more under way.
+            cue.tell(sent.into());
+            let theirs = cue.hear() as u32;
+            for number in received..theirs {
+                assert_eq!(payload::check(&channel.recv().unwrap()), (0, number));
+            }
+            received = theirs;
+            cue.meet();
+        }
+    });
+}
+
+const THREADS: u32 = 4;
+const EACH: u32 = 2000;
+
+/// Receives until the end. What this thread gets of one lane, it gets in that lane's order.
+fn receive_all(channel: &Channel) -> Vec<(u32, u32)> {
+    let (mut got, mut next) = (Vec::new(), [0; THREADS as usize]);
+    let end = loop {
+        match channel.recv() {
+            Ok(message) => got.push(payload::check(&message)),
+            Err(end) => break end,
+        }
+        let (lane, number) = got[got.len() - 1];
+        assert!(number >= next[lane as usize], "lane {lane}: {number} came late");
+        next[lane as usize] = number + 1;
+    };
+    assert_eq!(end, RecvError::Disconnected(Cause::Closed));
+    got
+}
+
+pub fn many_threads_share_both_ends(setting: &Setting) {
+    on_both_ends(setting, &small(setting), |channel, cue| {
+        let received = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| received.lock().unwrap().extend(receive_all(&channel)));
+            }
+            let send = |lane| {
+                for number in 0..EACH {
+                    let len = payload::length(number, 900);
+                    channel.send(&payload::numbered(lane, number, len)).unwrap();
+                }
+            };
+            let senders: Vec<_> = (0..THREADS).map(|lane| scope.spawn(move || send(lane))).collect();
+            senders.into_iter().for_each(|sender| sender.join().unwrap());
+            channel.close_sending();
+        });
+        let mut received = received.into_inner().unwrap();
+        received.sort_unstable();
+        let all = (0..THREADS).flat_map(|lane| (0..EACH).map(move |number| (lane, number)));
+        assert!(received.into_iter().eq(all), "lost or twice");
+        cue.meet();
+    });
+}

@@ -1,0 +1,178 @@
+//! The other process ends without a word.
+
+use crate::setting::Setting;
+use crate::support::child::Exit;
+use crate::support::cue::Cue;
+use crate::support::{payload, raw, thread, until};
+use ringway::channel::error::{Cause, RecvError, SendError, TryRecvError};
+use ringway::channel::{Channel, RecvTimeoutError};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Nothing more comes, and nothing more can be sent. A dying process hangs up before it is dead: which of the two is
+/// found first is the kernel's choice, that it is dead in the end is not.
+fn is_dead(channel: &Channel) {
+    let end = channel.recv().unwrap_err();
+    let causes = [Cause::Died, Cause::HungUp].map(RecvError::Disconnected);
+    assert!(causes.contains(&end), "{end}");
+    until(|| channel.recv() == Err(RecvError::Disconnected(Cause::Died)));
+    assert_eq!(channel.try_recv(), Err(TryRecvError::Disconnected(Cause::Died)));
+    let timed = channel.recv_timeout(Duration::MAX);
+    assert_eq!(timed, Err(RecvTimeoutError::Disconnected(Cause::Died)));
+    assert_eq!(channel.send(b"x"), Err(SendError::Disconnected(Cause::Died)));
+    assert_eq!(channel.send(&[0; 200_000]), Err(SendError::Disconnected(Cause::Died)));
+}
+
+fn is_gone(cause: Cause) -> bool {
+    matches!(cause, Cause::Died | Cause::HungUp)
+}
+
+/// Kills in full flow, many times: what the victim knew to be committed arrives, in order, whole.
+pub fn what_was_committed_before_a_kill_arrives(setting: &Setting) {
+    for round in 0..20 {
+        let committed = raw::shared_word();
+        let (child, channel, _cue) = setting.victim(|channel, _| {
+            for number in 0.. {
+                channel.send(&payload::numbered(0, number, payload::length(number, 20_000))).unwrap();
+                committed.store(u64::from(number) + 1, Ordering::Release);
+            }
+        });
+        let mut received = 0;
+        for _ in 0..round * 40 {
+            assert_eq!(payload::check(&channel.recv().unwrap()), (0, received));
+            received += 1;
+        }
+        child.kill();
+        assert_eq!(child.wait(), Exit::Signal(libc::SIGKILL));
+        while let Ok(message) = channel.recv() {
+            assert_eq!(payload::check(&message), (0, received));
+            received += 1;
+        }
+        let committed = committed.load(Ordering::Acquire);
+        // One more may have been committed than the victim came to say.
+        assert!((committed..=committed + 1).contains(&received.into()), "{committed} sent, {received} came");
+        is_dead(&channel);
+    }
+}
+
+/// Kills the child as soon as this thread sleeps in `wait`, which must end by that.
+fn killed_while<T>(
+    setting: &Setting,
+    theirs: impl FnOnce(Channel, &Cue),
+    wait: impl FnOnce(&Channel) -> T,
+) -> T {
+    let (child, channel, cue) = setting.victim(|channel, cue| {
+        theirs(channel, cue);
+        raw::pause()
+    });
+    cue.wait();
+    let sleeper = thread::id();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            until(|| thread::is_asleep(sleeper));
+            child.kill();
+        });
+        let ended = wait(&channel);
+        is_dead(&channel);
+        ended
+    })
+}
+
+pub fn a_sleeping_receiver_is_told_of_the_death(setting: &Setting) {
+    let leak = |channel, cue: &Cue| {
+        std::mem::forget::<Channel>(channel);
+        cue.give();
+    };
+    let end = killed_while(setting, leak, |channel| channel.recv());
+    assert!(matches!(end, Err(RecvError::Disconnected(cause)) if is_gone(cause)), "{end:?}");
+}
+
+pub fn a_sleeping_sender_is_told_of_the_death(setting: &Setting) {
+    for len in [1000, 1_000_000] {
+        let leak = |channel, cue: &Cue| {
+            std::mem::forget::<Channel>(channel);
+            cue.give();
+        };
+        let end = killed_while(setting, leak, |channel| {
+            while channel.try_send(&[0; 1000]).is_ok() {}
+            channel.send(&vec![0; len])
+        });
+        assert!(matches!(end, Err(SendError::Disconnected(cause)) if is_gone(cause)), "{end:?}");
+    }
+}
+
+pub fn a_process_that_exits_is_gone_like_a_killed_one(setting: &Setting) {
+    let (child, channel, _cue) = setting.victim(|channel, _| {
+        (0..10).for_each(|number| channel.send(&payload::numbered(0, number, 100)).unwrap());
+        raw::quit(7)
+    });
+    assert_eq!(child.wait(), Exit::Code(7));
+    for number in 0..10 {
+        assert_eq!(payload::check(&channel.recv().unwrap()), (0, number));
+    }
+    is_dead(&channel);
+}
+
+pub fn a_peer_that_hangs_up_is_not_dead(setting: &Setting) {
+    let (child, channel, _cue) = setting.victim(|channel, _| {
+        channel.send(b"the last one").unwrap();
+        std::mem::forget(channel);
+        raw::close_all();
+        raw::pause()
+    });
+    assert_eq!(&*channel.recv().unwrap(), b"the last one");
+    for _ in 0..3 {
+        assert_eq!(channel.recv(), Err(RecvError::Disconnected(Cause::HungUp)));
+        assert_eq!(channel.send(b"x"), Err(SendError::Disconnected(Cause::HungUp)));
+    }
+    child.kill();
+    is_dead(&channel);
+}
+
+pub fn what_is_lost_of_a_stream_is_told(setting: &Setting) {
+    const LEN: usize = 1_000_000;
+    let (child, channel, cue) = setting.victim(|channel, cue| {
+        let (mut sender, _receiver) = channel.split();
+        sender.send(b"whole").unwrap();
+        cue.tell(thread::id().into());
+        sender.send(&vec![1; LEN]).unwrap();
+    });
+    let sleeper = cue.hear() as u32;
+    until(|| thread::is_asleep(sleeper));
+    child.kill();
+    let (_sender, mut receiver) = channel.split();
+    assert_eq!(&*receiver.recv().unwrap(), b"whole");
+    let end = receiver.recv().unwrap_err();
+    assert!(matches!(end, RecvError::Disconnected(cause) if is_gone(cause)), "{end}");
+    let lost = receiver.partial().unwrap();
+    assert!(lost > 0 && lost < LEN as u64, "{lost}");
+}
+
+pub fn a_death_is_told_to_every_thread_that_waits(setting: &Setting) {
+    let (child, channel, cue) = setting.victim(|channel, cue| {
+        std::mem::forget(channel);
+        cue.give();
+        raw::pause()
+    });
+    cue.wait();
+    while channel.try_send(&[0; 1000]).is_ok() {}
+    std::thread::scope(|scope| {
+        let (channel, (ids, started)) = (&channel, std::sync::mpsc::channel());
+        for place in 0..5 {
+            let ids = ids.clone();
+            scope.spawn(move || {
+                ids.send(thread::id()).unwrap();
+                if place < 3 {
+                    assert!(matches!(channel.recv(), Err(RecvError::Disconnected(cause)) if is_gone(cause)));
+                } else {
+                    let sent = channel.send(&[0; 1000]);
+                    assert!(matches!(sent, Err(SendError::Disconnected(cause)) if is_gone(cause)));
+                }
+            });
+        }
+        let waiting: Vec<u32> = started.iter().take(5).collect();
+        until(|| waiting.iter().all(|id| thread::is_asleep(*id)));
+        child.kill();
+    });
+    is_dead(&channel);
+}

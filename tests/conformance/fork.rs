@@ -1,0 +1,93 @@
+//! A fork in the user's code.
+
+use crate::setting::Setting;
+use crate::support::child;
+use ringway::channel::error::{
+    BatchError, Cause, RecvError, RecvIntoError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
+    TryRecvIntoError, TrySendError,
+};
+use ringway::channel::{Channel, Receiver, Sender, pair};
+use std::time::Duration;
+
+const FORKED: Cause = Cause::Forked;
+
+fn the_whole_is_inert(channel: &Channel) {
+    assert_eq!(channel.send(b"x"), Err(SendError::Disconnected(FORKED)));
+    assert_eq!(channel.try_send(b"x"), Err(TrySendError::Disconnected(FORKED)));
+    let timed = channel.send_timeout(b"x", Duration::MAX);
+    assert_eq!(timed, Err(SendTimeoutError::Disconnected(FORKED)));
+    assert_eq!(channel.recv(), Err(RecvError::Disconnected(FORKED)));
+    assert_eq!(channel.try_recv(), Err(TryRecvError::Disconnected(FORKED)));
+    let timed = channel.recv_timeout(Duration::MAX);
+    assert_eq!(timed, Err(RecvTimeoutError::Disconnected(FORKED)));
+    channel.close_sending();
+}
+
+fn the_sender_is_inert(mut sender: Sender) {
+    assert_eq!(sender.send(b"x"), Err(SendError::Disconnected(FORKED)));
+    assert_eq!(sender.send(&[0; 200_000]), Err(SendError::Disconnected(FORKED)));
+    assert_eq!(sender.try_send(b"x"), Err(TrySendError::Disconnected(FORKED)));
+    let timed = sender.send_timeout(b"x", Duration::MAX);
+    assert_eq!(timed, Err(SendTimeoutError::Disconnected(FORKED)));
+    assert_eq!(sender.grant(8).unwrap_err(), SendError::Disconnected(FORKED));
+    assert_eq!(sender.try_grant(8).unwrap_err(), TrySendError::Disconnected(FORKED));
+    let mut batch = sender.batch();
+    assert_eq!(batch.push(b"x"), Err(BatchError::Disconnected(FORKED)));
+    let _ = batch.commit();
+    sender.close();
+}
+
+fn the_receiver_is_inert(mut receiver: Receiver) {
+    let mut buffer = [0; 64];
+    assert_eq!(receiver.recv(), Err(RecvError::Disconnected(FORKED)));
+    assert_eq!(receiver.recv_into(&mut buffer), Err(RecvIntoError::Disconnected(FORKED)));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected(FORKED)));
+    assert_eq!(receiver.try_recv_into(&mut buffer), Err(TryRecvIntoError::Disconnected(FORKED)));
+    let timed = receiver.recv_timeout(Duration::MAX);
+    assert_eq!(timed, Err(RecvTimeoutError::Disconnected(FORKED)));
+    let many = receiver.recv_many(&mut Vec::new(), 8);
+    assert_eq!(many, Err(RecvError::Disconnected(FORKED)));
+    assert_eq!(receiver.partial(), None);
+    receiver.close();
+}
+
+/// A child of the fork can have links of its own.
+fn a_new_channel_works(setting: &Setting) {
+    let (ours, theirs) = pair(&setting.options()).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || theirs.connect().unwrap().send(b"new").unwrap());
+        assert_eq!(&*ours.connect().unwrap().recv().unwrap(), b"new");
+    });
+}
+
+pub fn a_forked_copy_answers_forked_and_does_no_harm(setting: &Setting) {
+    setting.ends(
+        |channel, cue| {
+            // Something is there to be taken, and must still be there afterwards.
+            assert_eq!(cue.hear(), 0);
+            let mut slot = Some(channel);
+            let copy = child::fork(|| {
+                let channel = slot.take().unwrap();
+                the_whole_is_inert(&channel);
+                let (sender, receiver) = channel.split();
+                the_sender_is_inert(sender);
+                the_receiver_is_inert(receiver);
+                a_new_channel_works(setting);
+            });
+            copy.succeeds();
+            child::fork(|| drop(slot.take())).succeeds();
+            let channel = slot.unwrap();
+            assert_eq!(&*channel.recv().unwrap(), b"before the fork");
+            channel.send(b"after the fork").unwrap();
+            assert_eq!(&*channel.recv().unwrap(), b"after the fork");
+            cue.give();
+        },
+        |channel, cue| {
+            channel.send(b"before the fork").unwrap();
+            cue.give();
+            let message = channel.recv().unwrap();
+            channel.send(&message).unwrap();
+            cue.wait();
+        },
+    );
+}

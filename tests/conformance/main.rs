@@ -1,0 +1,129 @@
+//! What a channel promises, whatever carries it and wherever its other end is.
+//!
+//! Each sentence below is a function that is run over every link of [`every_link`] and, where it does not need a
+//! process to die, once with two threads of one process and once with a forked child at the other end.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod batches;
+mod both_send;
+mod close;
+mod death;
+mod fork;
+mod grants;
+mod lengths;
+mod options;
+mod order;
+mod receive;
+mod setting;
+mod space;
+
+/// The links, and what each is asked for by.
+macro_rules! every_link {
+    ($with_link:ident) => {
+        $with_link! {
+            shm = ringway::channel::LinkChoice::Shm,
+            socket = ringway::channel::LinkChoice::Socket
+        }
+    };
+}
+
+/// Sentences that hold for any two ends.
+macro_rules! of_any_two_ends {
+    ($each:ident, $link:expr, $place:ident) => {
+        $each! { $link, $place;
+            batches::a_batch_appears_all_at_once
+            batches::a_batch_that_is_dropped_leaves_no_trace
+            batches::a_full_batch_says_so_and_can_still_be_committed
+            batches::a_batch_refuses_a_message_that_it_can_never_hold
+            batches::an_empty_batch_commits_nothing
+            batches::a_batch_holds_messages_of_every_kind
+            both_send::two_ends_that_both_only_send_do_not_wait_for_each_other
+            both_send::a_full_inbox_is_an_error_and_loses_nothing
+            both_send::large_messages_pass_each_other
+            both_send::many_threads_share_both_ends
+            close::what_was_sent_before_the_close_arrives_and_then_the_end
+            close::a_sleeping_receiver_is_told_of_the_close
+            close::a_send_after_the_receiver_closed_says_so
+            close::a_sleeping_sender_is_told_of_the_close
+            close::one_direction_can_be_closed_alone
+            close::dropping_a_whole_channel_closes_both_directions
+            close::a_half_that_is_left_goes_on_without_the_other
+            fork::a_forked_copy_answers_forked_and_does_no_harm
+            grants::what_was_put_is_what_arrives
+            grants::a_grant_can_be_written_over
+            grants::a_grant_is_an_io_writer
+            grants::a_commit_can_be_of_the_first_bytes_only
+            grants::a_grant_that_is_dropped_leaves_no_trace
+            grants::a_grant_refuses_more_than_it_has_room_for
+            grants::a_grant_waits_for_space_and_a_tried_one_does_not
+            grants::a_grant_over_the_longest_is_refused
+            lengths::every_short_length_is_kept
+            lengths::lengths_around_every_limit_are_kept
+            lengths::an_empty_message_is_a_message
+            lengths::a_message_over_the_longest_is_refused_and_nothing_is_sent
+            lengths::messages_longer_than_the_link_are_streamed
+            order::messages_arrive_once_and_in_order
+            order::several_are_received_at_once_in_order
+            receive::a_buffer_too_small_leaves_the_message
+            receive::a_receive_that_timed_out_takes_nothing
+            receive::a_receive_with_a_deadline_in_the_past_still_takes_what_is_there
+            receive::a_tried_receive_does_not_wait
+            space::a_full_link_says_so_and_takes_more_when_there_is_space
+            space::a_send_waits_for_space
+            space::a_send_that_timed_out_leaves_nothing
+            space::a_stream_that_timed_out_leaves_nothing
+            space::a_message_that_must_be_streamed_cannot_be_tried
+        }
+    };
+}
+
+/// Sentences about the death of a process.
+macro_rules! of_two_processes {
+    ($each:ident, $link:expr, $place:ident) => {
+        $each! { $link, $place;
+            death::what_was_committed_before_a_kill_arrives
+            death::a_sleeping_receiver_is_told_of_the_death
+            death::a_sleeping_sender_is_told_of_the_death
+            death::a_process_that_exits_is_gone_like_a_killed_one
+            death::a_peer_that_hangs_up_is_not_dead
+            death::what_is_lost_of_a_stream_is_told
+            death::a_death_is_told_to_every_thread_that_waits
+        }
+    };
+}
+
+macro_rules! tests {
+    ($link:expr, $place:ident; $($chapter:ident :: $sentence:ident)*) => {
+        $(
+            #[test]
+            fn $sentence() {
+                let setting = Setting { link: $link, place: Place::$place };
+                alone!(move || crate::$chapter::$sentence(&setting));
+            }
+        )*
+    };
+}
+
+macro_rules! over_a_link {
+    ($($name:ident = $link:expr),+) => {
+        $(
+            mod $name {
+                mod two_threads {
+                    use crate::alone;
+                    use crate::setting::{Place, Setting};
+                    of_any_two_ends! { tests, $link, Thread }
+                }
+                mod forked_child {
+                    use crate::alone;
+                    use crate::setting::{Place, Setting};
+                    of_any_two_ends! { tests, $link, Child }
+                    of_two_processes! { tests, $link, Child }
+                }
+            }
+        )+
+    };
+}
+
+every_link! { over_a_link }

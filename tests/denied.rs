@@ -1,0 +1,177 @@
+//! System calls that a container's filter denies: what the link falls back to, that it says so, and that it works.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use ringway::channel::error::{Cause, RecvError};
+use ringway::channel::{Channel, LinkChoice, Options, Wait, pair};
+use ringway::ring::Fences;
+use support::{child, cue, payload, raw, seccomp, until};
+
+/// Who may not make the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Both,
+    Offering,
+    Accepting,
+}
+
+use At::{Accepting, Both, Offering};
+
+/// What is denied, to whom, and what comes of it.
+struct Row {
+    call: libc::c_long,
+    at: At,
+    /// Why the link is a socket, without the error and the end; empty if it is shared memory.
+    obstacle: &'static str,
+    /// The fences, where it matters.
+    fences: Option<Fences>,
+    /// What the offering end finds when the accepting one was killed.
+    death: Cause,
+}
+
+const fn shm(call: libc::c_long, at: At) -> Row {
+    Row { call, at, obstacle: "", fences: None, death: Cause::Died }
+}
+
+const fn socket(call: libc::c_long, at: At, obstacle: &'static str) -> Row {
+    Row { call, at, obstacle, fences: None, death: Cause::Died }
+}
+
+/// Without descriptors the link is a socket; `death` tells whether the accepting end's pidfd came through.
+const fn no_passing(call: libc::c_long, at: At, death: Cause) -> Row {
+    let obstacle = if call == libc::SYS_sendmsg { "sendmsg" } else { "recvmsg" };
+    Row { death, ..socket(call, at, obstacle) }
+}
+
+/// Light fences need both ends' consent.
+const fn full_fences(at: At) -> Row {
+    Row { fences: Some(Fences::SeqCst), ..shm(libc::SYS_membarrier, at) }
+}
+
+/// Each process opens its own pidfd and passes it on, so an end knows of the other's death unless *that* is denied.
+const fn hang_up_only(at: At) -> Row {
+    Row { death: Cause::HungUp, ..shm(libc::SYS_pidfd_open, at) }
+}
+
+const ROWS: &[Row] = &[
+    full_fences(Both),
+    full_fences(Offering),
+    full_fences(Accepting),
+    hang_up_only(Both),
+    shm(libc::SYS_pidfd_open, Offering),
+    hang_up_only(Accepting),
+    // A sleep on two words becomes naps.
+    shm(libc::SYS_futex_waitv, Both),
+    socket(libc::SYS_memfd_create, Both, "memfd_create"),
+    socket(libc::SYS_memfd_create, Offering, "memfd_create"),
+    socket(libc::SYS_memfd_create, Accepting, "memfd_create"),
+    socket(libc::SYS_futex, Both, "futex"),
+    socket(libc::SYS_futex, Offering, "futex"),
+    socket(libc::SYS_futex, Accepting, "futex"),
+    no_passing(libc::SYS_sendmsg, Both, Cause::HungUp),
+    no_passing(libc::SYS_sendmsg, Offering, Cause::Died),
+    no_passing(libc::SYS_sendmsg, Accepting, Cause::HungUp),
+    no_passing(libc::SYS_recvmsg, Both, Cause::HungUp),
+    no_passing(libc::SYS_recvmsg, Offering, Cause::HungUp),
+    no_passing(libc::SYS_recvmsg, Accepting, Cause::Died),
+];
+
+const ERRORS: [(i32, &str); 2] = [(libc::EPERM, "EPERM"), (libc::ENOSYS, "ENOSYS")];
+
+fn options() -> Options {
+    Options::new().capacity(64 << 10).unwrap().wait(Wait::Park)
+}
+
+fn echo(channel: &Channel) {
+    while let Ok(message) = channel.recv() {
+        if message.is_empty() {
+            return;
+        }
+        channel.send(&message).unwrap();
+    }
+}
+
+/// Messages of all kinds and many wake-ups, there and back; then a full link, both ways at once.
+fn works(channel: &Channel) {
+    let lengths = [1, 48, 1000, 15_000, 30_000, 300_000];
+    for (number, len) in (0..200).zip(lengths.iter().cycle()) {
+        let message = payload::bytes(number, *len);
+        channel.send(&message).unwrap();
+        assert!(*channel.recv().unwrap() == message);
+    }
+    let message = payload::bytes(1, 1000);
+    (0..500).for_each(|_| channel.send(&message).unwrap());
+    (0..500).for_each(|_| assert!(*channel.recv().unwrap() == message));
+    channel.send(&[]).unwrap();
+}
+
+/// A link between this process and a child, one or both of which may not make the row's call.
+fn hold(row: &Row, (errno, name): (i32, &str)) {
+    let (ours, theirs) = pair(&options()).unwrap();
+    let (our_cue, their_cue) = cue::pair();
+    let mut kept = Some((ours, our_cue));
+    let peer = child::fork(|| {
+        drop(kept.take());
+        if row.at != Offering {
+            seccomp::deny(row.call, errno);
+        }
+        let channel = theirs.connect().unwrap();
+        echo(&channel);
+        std::mem::forget(channel);
+        their_cue.give();
+        raw::pause();
+    });
+    if row.at != Accepting {
+        seccomp::deny(row.call, errno);
+    }
+    let (ours, cue) = kept.unwrap();
+    let channel = ours.connect().unwrap();
+    // The end that comes across it first; the accepting one is the first to receive.
+    let accepting = row.at == Accepting || (row.at, row.call) == (Both, libc::SYS_recvmsg);
+    let end = if accepting { "accepting end" } else { "offering end" };
+    let expected = (!row.obstacle.is_empty()).then(|| format!("{}: {name} ({end})", row.obstacle));
+    assert_eq!(channel.about().fallback.map(|fallback| fallback.to_string()), expected);
+    assert!(row.fences.is_none_or(|fences| channel.about().fences == fences));
+    works(&channel);
+    cue.wait();
+    peer.kill();
+    until(|| channel.recv() == Err(RecvError::Disconnected(row.death)));
+    peer.wait();
+}
+
+fn every_row(rows: impl Fn(&Row) -> bool) {
+    for row in ROWS.iter().filter(|row| rows(row)) {
+        for error in ERRORS {
+            eprintln!("call {} denied to {:?}: {}", row.call, row.at, error.1);
+            child::fork(|| hold(row, error)).succeeds();
+        }
+    }
+}
+
+#[test]
+fn what_shared_memory_can_do_without_is_done_without() {
+    alone!(|| every_row(|row| row.obstacle.is_empty()));
+}
+
+#[test]
+fn what_shared_memory_cannot_do_without_makes_the_link_a_socket() {
+    alone!(|| every_row(|row| !row.obstacle.is_empty()));
+}
+
+#[test]
+fn who_asks_for_shared_memory_alone_is_told_why_there_is_none() {
+    alone!(|| {
+        for (errno, name) in ERRORS {
+            let denied = child::fork(|| {
+                seccomp::deny(libc::SYS_memfd_create, errno);
+                let (ours, theirs) = pair(&options().link(LinkChoice::Shm)).unwrap();
+                let peer = std::thread::spawn(|| theirs.connect().unwrap_err().to_string());
+                let errors = [ours.connect().unwrap_err().to_string(), peer.join().unwrap()];
+                let why = format!("memfd_create: {name}");
+                assert!(errors.iter().all(|error| error.contains(&why)), "{errors:?}");
+            });
+            denied.succeeds();
+        }
+    });
+}

@@ -1,0 +1,82 @@
+//! The calls that only `unsafe` can make.
+
+#![allow(unsafe_code)]
+
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicU64;
+
+/// The child's side of a fork returns 0, the parent's the pid.
+pub fn fork() -> i32 {
+    // SAFETY: the callers end the child without returning into the test harness. The tests that fork run alone in
+    // their processes, and no other thread of theirs holds a lock that the child takes.
+    unsafe { libc::fork() }
+}
+
+/// Ends the process at once, without exit handlers.
+pub fn quit(code: i32) -> ! {
+    // SAFETY: nothing of the process is used afterwards.
+    unsafe { libc::_exit(code) }
+}
+
+/// Waits for the signal that ends the process.
+pub fn pause() -> ! {
+    loop {
+        // SAFETY: waits for a signal.
+        unsafe { libc::pause() };
+    }
+}
+
+/// Closes every descriptor but the standard streams, whoever thinks that they own it.
+pub fn close_all() {
+    // SAFETY: what uses a descriptor of this process from now on finds that it is closed; the caller only waits to
+    // be killed.
+    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+}
+
+/// A word that this process and the children it forks share. It is never unmapped.
+pub fn shared_word() -> &'static AtomicU64 {
+    let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping replaces nothing.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), 8, access, flags, -1, 0) };
+    assert_ne!(page, libc::MAP_FAILED);
+    // SAFETY: the mapping is a page of zeros, which is a valid word, aligned, readable, writable and never unmapped;
+    // every process that has it uses it as this atomic.
+    unsafe { &*page.cast::<AtomicU64>() }
+}
+
+/// Takes a descriptor that this process inherited.
+pub fn adopt(fd: RawFd) -> OwnedFd {
+    // SAFETY: the caller was told the number by whoever started this process, for this very purpose, and takes it
+    // once.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// This process does not mind SIGTERM from now on.
+pub fn ignore_sigterm() {
+    // SAFETY: ignoring a signal runs no code.
+    unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+}
+
+/// Every system call of this number fails so from now on, in this thread and its children.
+pub fn deny(call: libc::c_long, errno: i32) {
+    let word = |code: u32, k: u32, no: u8| libc::sock_filter { code: code as u16, jt: 0, jf: no, k };
+    let program = [
+        // The first word of what the kernel shows of a call is its number.
+        word(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        word(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, call as u32, 1),
+        word(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | errno as u32, 0),
+        word(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0),
+    ];
+    filter(&program);
+}
+
+/// Filters the system calls of this thread and its children.
+pub fn filter(program: &[libc::sock_filter]) {
+    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the program is `len` instructions that the kernel copies; both calls change only what this thread
+    // may do.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
+    }
+}
