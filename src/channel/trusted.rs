@@ -72,7 +72,7 @@ impl TrustedReceiver {
     }
 }
 
-/// A message that is read in place. Dropped, it gives its place back to the sender.
+/// A message that is read in place. Dropped, it gives its place back to the sender. In a forked child it is empty.
 pub struct ReadGrant<'a> {
     rx: &'a mut Rx,
     reading: Reading,
@@ -85,7 +85,7 @@ impl Deref for ReadGrant<'_> {
         match (&self.reading, &*self.rx) {
             (Reading::Copy(bytes), _) => bytes,
             (Reading::InPlace { first, len }, Rx::Shm(shm)) => {
-                let words = &shm.words()[*first..*first + len.div_ceil(8)];
+                let Some(words) = shm.words().get(*first..*first + len.div_ceil(8)) else { return &[] };
                 // SAFETY: `words` covers `len` bytes. Whoever made the receiver vouched that the peer leaves a
                 // committed record alone until it is released, which the drop of this grant does.
                 unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), *len) }
@@ -113,6 +113,27 @@ impl fmt::Debug for ReadGrant<'_> {
 mod tests {
     use super::super::{Options, pair};
     use super::TryRecvError;
+    use crate::sys::pidfd::Exit;
+    use crate::sys::tests::{alone, in_fork};
+
+    #[test]
+    fn a_message_that_is_read_across_a_fork_is_empty_in_the_child() {
+        alone(|| {
+            let (ours, theirs) = pair(&Options::new()).unwrap();
+            let theirs = std::thread::spawn(|| theirs.connect().unwrap());
+            let (ours, theirs) = (ours.connect().unwrap(), theirs.join().unwrap());
+            theirs.send(b"in place").unwrap();
+            // SAFETY: the peer is a channel of this test, which only calls `send`.
+            let mut reader = unsafe { ours.split().1.assume_trusted_peer() };
+            let mut grant = Some(reader.read().unwrap());
+            let child = in_fork(|| {
+                let grant = grant.take().unwrap();
+                assert_eq!((&*grant, format!("{grant:?}").is_empty()), (&[][..], false));
+            });
+            assert_eq!(child, Exit::Code(0));
+            assert_eq!(**grant.as_ref().unwrap(), *b"in place");
+        });
+    }
 
     #[test]
     fn a_trusted_peers_messages_are_read_in_place_and_their_places_given_back() {

@@ -4,6 +4,7 @@ use super::error::{BatchError, Cause, TxError};
 use super::socket::{SocketBatch, SocketGrant};
 use crate::ring::{self, Claim, ClaimFull};
 use crate::segment::ShmMemory;
+use crate::sys::fork::Origin;
 use std::fmt;
 use std::io;
 
@@ -17,7 +18,11 @@ pub struct Grant<'a> {
 
 #[derive(Debug)]
 enum GrantInner<'a> {
-    Shm(Claim<'a, ShmMemory>),
+    Shm {
+        claim: Claim<'a, ShmMemory>,
+        /// In a forked child there is nothing behind the claim.
+        origin: Origin,
+    },
     Socket(SocketGrant<'a>),
 }
 
@@ -43,8 +48,8 @@ impl From<ClaimFull> for GrantFull {
 }
 
 impl<'a> Grant<'a> {
-    pub(super) fn shm(claim: Claim<'a, ShmMemory>) -> Self {
-        Self { inner: GrantInner::Shm(claim) }
+    pub(super) fn shm(claim: Claim<'a, ShmMemory>, origin: Origin) -> Self {
+        Self { inner: GrantInner::Shm { claim, origin } }
     }
 
     pub(super) fn socket(grant: SocketGrant<'a>) -> Self {
@@ -55,7 +60,7 @@ impl<'a> Grant<'a> {
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.inner {
-            GrantInner::Shm(claim) => claim.len(),
+            GrantInner::Shm { claim, .. } => claim.len(),
             GrantInner::Socket(grant) => grant.len(),
         }
     }
@@ -70,7 +75,8 @@ impl<'a> Grant<'a> {
     #[must_use]
     pub fn room(&self) -> usize {
         match &self.inner {
-            GrantInner::Shm(claim) => claim.room(),
+            GrantInner::Shm { origin, .. } if origin.forked() => 0,
+            GrantInner::Shm { claim, .. } => claim.room(),
             GrantInner::Socket(grant) => grant.room(),
         }
     }
@@ -82,7 +88,8 @@ impl<'a> Grant<'a> {
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), GrantFull> {
         match &mut self.inner {
-            GrantInner::Shm(claim) => Ok(claim.put(bytes)?),
+            GrantInner::Shm { origin, .. } if origin.forked() => Err(GrantFull { room: 0 }),
+            GrantInner::Shm { claim, .. } => Ok(claim.put(bytes)?),
             GrantInner::Socket(grant) => grant.put(bytes),
         }
     }
@@ -93,7 +100,8 @@ impl<'a> Grant<'a> {
     /// [`GrantFull`] if they reach beyond what was put; nothing is changed then.
     pub fn write_at(&mut self, at: usize, bytes: &[u8]) -> Result<(), GrantFull> {
         match &mut self.inner {
-            GrantInner::Shm(claim) => Ok(claim.write_at(at, bytes)?),
+            GrantInner::Shm { origin, .. } if origin.forked() => Err(GrantFull { room: 0 }),
+            GrantInner::Shm { claim, .. } => Ok(claim.write_at(at, bytes)?),
             GrantInner::Socket(grant) => grant.write_at(at, bytes),
         }
     }
@@ -101,7 +109,7 @@ impl<'a> Grant<'a> {
     /// Sends what was put.
     ///
     /// # Errors
-    /// The [`Cause`] if the direction ended meanwhile. Over shared memory a commit does not fail.
+    /// The [`Cause`] if the direction ended meanwhile. Over shared memory a commit fails in a forked child alone.
     pub fn commit(self) -> Result<(), Cause> {
         let len = self.len();
         self.commit_first(len)
@@ -113,7 +121,8 @@ impl<'a> Grant<'a> {
     /// As [`Grant::commit`].
     pub fn commit_first(self, len: usize) -> Result<(), Cause> {
         match self.inner {
-            GrantInner::Shm(claim) => {
+            GrantInner::Shm { origin, .. } if origin.forked() => Err(Cause::Forked),
+            GrantInner::Shm { claim, .. } => {
                 claim.commit_first(len);
                 Ok(())
             }
@@ -143,14 +152,19 @@ pub struct Batch<'a> {
 
 #[derive(Debug)]
 enum BatchInner<'a> {
-    Shm { batch: ring::Batch<'a, ShmMemory>, usable: Result<(), TxError>, longest: u64 },
+    Shm { batch: ring::Batch<'a, ShmMemory>, usable: Result<(), TxError>, longest: u64, origin: Origin },
     Socket(SocketBatch<'a>),
 }
 
 impl<'a> Batch<'a> {
     /// `usable`: what every push answers if it is an error. `longest`: the longest message that is taken.
-    pub(super) fn shm(batch: ring::Batch<'a, ShmMemory>, usable: Result<(), TxError>, longest: u64) -> Self {
-        Self { inner: BatchInner::Shm { batch, usable, longest } }
+    pub(super) fn shm(
+        batch: ring::Batch<'a, ShmMemory>,
+        usable: Result<(), TxError>,
+        longest: u64,
+        origin: Origin,
+    ) -> Self {
+        Self { inner: BatchInner::Shm { batch, usable, longest, origin } }
     }
 
     pub(super) fn socket(batch: SocketBatch<'a>) -> Self {
@@ -163,7 +177,8 @@ impl<'a> Batch<'a> {
     /// [`BatchError`]; the batch is as it was before, and can still be committed.
     pub fn push(&mut self, message: &[u8]) -> Result<(), BatchError> {
         match &mut self.inner {
-            BatchInner::Shm { batch, usable, longest } => {
+            BatchInner::Shm { origin, .. } if origin.forked() => Err(BatchError::Disconnected(Cause::Forked)),
+            BatchInner::Shm { batch, usable, longest, .. } => {
                 (*usable)?;
                 let (len, max) = (message.len() as u64, *longest);
                 if len > max {
@@ -187,9 +202,10 @@ impl<'a> Batch<'a> {
     /// Sends the messages, all at once.
     ///
     /// # Errors
-    /// The [`Cause`] if the direction ended meanwhile. Over shared memory a commit does not fail.
+    /// The [`Cause`] if the direction ended meanwhile. Over shared memory a commit fails in a forked child alone.
     pub fn commit(self) -> Result<(), Cause> {
         match self.inner {
+            BatchInner::Shm { origin, .. } if origin.forked() => Err(Cause::Forked),
             BatchInner::Shm { batch, .. } => {
                 batch.commit();
                 Ok(())

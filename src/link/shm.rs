@@ -188,12 +188,12 @@ impl ShmTx {
     pub(crate) fn grant(&mut self, max: usize) -> Result<Grant<'_>, TxError> {
         self.usable()?;
         self.check_length(max, self.max_grant())?;
-        Ok(Grant::shm(self.producer.claim(max)?))
+        Ok(Grant::shm(self.producer.claim(max)?, self.peer.origin))
     }
 
     pub(crate) fn batch(&mut self) -> Batch<'_> {
         let (usable, longest) = (self.usable(), self.max_atomic());
-        Batch::shm(self.producer.batch(), usable, longest)
+        Batch::shm(self.producer.batch(), usable, longest, self.peer.origin)
     }
 
     pub(crate) fn max_grant(&self) -> u64 {
@@ -322,9 +322,9 @@ impl ShmRx {
         }
     }
 
-    /// The words in which a message that was read lies.
+    /// The words in which a message that was read lies; none in a forked child, where there is nothing.
     pub(crate) fn words(&self) -> &[AtomicU64] {
-        self.consumer.memory().words()
+        if self.peer.forked() { &[] } else { self.consumer.memory().words() }
     }
 
     /// The place of what was read may be overwritten.

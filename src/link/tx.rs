@@ -138,7 +138,7 @@ impl Tx {
     /// What the peer, which is dead, had not taken.
     pub(crate) fn salvage(&mut self) -> Result<Undelivered, Corrupt> {
         match self {
-            Self::Shm(shm) => shm.salvage().map(Undelivered::shm),
+            Self::Shm(shm) => shm.salvage().map(|ring| Undelivered::shm(ring, shm.peer().origin)),
             Self::Socket(socket) => Ok(socket.salvage().map_or_else(Undelivered::empty, Undelivered::socket)),
         }
     }

@@ -3,6 +3,7 @@
 use super::socket::SocketUndelivered;
 use crate::ring;
 use crate::segment::ShmMemory;
+use crate::sys::fork::Origin;
 
 /// The messages that a dead peer had not taken, oldest first. It owns what is left of the link.
 #[derive(Debug)]
@@ -13,13 +14,17 @@ pub struct Undelivered {
 #[derive(Debug)]
 enum Inner {
     Empty,
-    Shm(Box<ring::Undelivered<ShmMemory>>),
+    Shm {
+        ring: Box<ring::Undelivered<ShmMemory>>,
+        /// In a forked child there is nothing left of the link.
+        origin: Origin,
+    },
     Socket(Box<SocketUndelivered>),
 }
 
 impl Undelivered {
-    pub(super) fn shm(ring: ring::Undelivered<ShmMemory>) -> Self {
-        Self { inner: Inner::Shm(Box::new(ring)) }
+    pub(super) fn shm(ring: ring::Undelivered<ShmMemory>, origin: Origin) -> Self {
+        Self { inner: Inner::Shm { ring: Box::new(ring), origin } }
     }
 
     pub(super) fn socket(socket: SocketUndelivered) -> Self {
@@ -36,7 +41,7 @@ impl Undelivered {
     pub fn streamed(&self) -> u64 {
         match &self.inner {
             Inner::Empty => 0,
-            Inner::Shm(ring) => ring.streamed(),
+            Inner::Shm { ring, .. } => ring.streamed(),
             Inner::Socket(socket) => socket.streamed(),
         }
     }
@@ -48,7 +53,8 @@ impl Iterator for Undelivered {
     fn next(&mut self) -> Option<Vec<u8>> {
         match &mut self.inner {
             Inner::Empty => None,
-            Inner::Shm(ring) => ring.next(),
+            Inner::Shm { origin, .. } if origin.forked() => None,
+            Inner::Shm { ring, .. } => ring.next(),
             Inner::Socket(socket) => socket.next(),
         }
     }

@@ -9,7 +9,7 @@
 //! there, so its light side is nothing at all, and proves that without sleepers nothing leans on it.
 
 #[cfg(loom)]
-mod exchange;
+pub(crate) mod exchange;
 
 #[cfg(loom)]
 pub(crate) use exchange::AtomicU32;

@@ -2,9 +2,9 @@
 
 use crate::alone;
 use crate::diary::Diary;
-use crate::program::{self, LEISURE, cast, leaves_nothing};
+use crate::program::{self, LEISURE, cast, leaves_nothing, role};
 use crate::support::is_long;
-use ringway::LinkChoice;
+use ringway::{LinkChoice, Worker};
 
 /// The socket takes two system calls a message, and a debug build has no haste.
 fn over(link: LinkChoice) -> u64 {
@@ -14,9 +14,22 @@ fn over(link: LinkChoice) -> u64 {
     }
 }
 
-fn send_all_then_listen(link: LinkChoice) {
+/// A worker whose two halves do not take in messages for each other: while it waits for space it receives nothing.
+const HALVES: &str = "halves";
+
+fn echo(worker: Worker) {
+    if role() != HALVES {
+        return program::echo(worker);
+    }
+    let (mut sender, mut receiver) = worker.into_channel().split();
+    while let Ok(message) = receiver.recv() {
+        sender.send(&message).expect("a living master");
+    }
+}
+
+fn send_all_then_listen(link: LinkChoice, role: &str) {
     leaves_nothing(|| {
-        let cluster = cast(1, link, "");
+        let cluster = cast(1, link, role);
         let id = cluster.ids()[0];
         for number in 0..over(link) {
             cluster.send(id, &number.to_le_bytes()).unwrap();
@@ -34,10 +47,16 @@ fn send_all_then_listen(link: LinkChoice) {
 
 #[test]
 fn a_million_messages_that_echo_before_the_first_event_do_not_hang_over_shared_memory() {
-    alone!(|| program::run(program::echo, || send_all_then_listen(LinkChoice::Shm)));
+    alone!(|| program::run(echo, || {
+        send_all_then_listen(LinkChoice::Shm, "");
+        send_all_then_listen(LinkChoice::Shm, HALVES);
+    }));
 }
 
 #[test]
 fn many_messages_that_echo_before_the_first_event_do_not_hang_over_a_socket() {
-    alone!(|| program::run(program::echo, || send_all_then_listen(LinkChoice::Socket)));
+    alone!(|| program::run(echo, || {
+        send_all_then_listen(LinkChoice::Socket, "");
+        send_all_then_listen(LinkChoice::Socket, HALVES);
+    }));
 }

@@ -6,6 +6,7 @@ use crate::support::cue::Cue;
 use crate::support::{payload, raw, thread, until};
 use ringway::channel::error::{Cause, RecvError, SendError, TryRecvError};
 use ringway::channel::{Channel, RecvTimeoutError};
+use rustix::process::Signal;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -175,4 +176,41 @@ pub fn a_death_is_told_to_every_thread_that_waits(setting: &Setting) {
         child.kill();
     });
     is_dead(&channel);
+}
+
+/// Sends back what it receives until it is killed.
+fn echo(channel: Channel, _: &Cue) {
+    while let Ok(message) = channel.recv() {
+        channel.send(&message).unwrap();
+    }
+}
+
+pub fn a_stopped_peer_delays_no_other_link_and_loses_nothing(setting: &Setting) {
+    let (stopped, to_stopped, _cue) = setting.victim(echo);
+    let (_other, to_other, _other_cue) = setting.victim(echo);
+    stopped.signal(Signal::STOP);
+    let sent = std::sync::Mutex::new(0);
+    std::thread::scope(|scope| {
+        let (sleeping, sleeps) = std::sync::mpsc::channel();
+        let (sent, to_stopped) = (&sent, &to_stopped);
+        scope.spawn(move || {
+            sleeping.send(thread::id()).unwrap();
+            for number in 0..1000 {
+                to_stopped.send(&payload::numbered(0, number, 1000)).unwrap();
+                *sent.lock().unwrap() = number;
+            }
+        });
+        let sleeper = sleeps.recv().unwrap();
+        until(|| thread::is_asleep(sleeper) && *sent.lock().unwrap() > 0);
+        for number in 0..1000 {
+            to_other.send(&payload::numbered(1, number, 100)).unwrap();
+            assert_eq!(payload::check(&to_other.recv().unwrap()), (1, number));
+        }
+        assert_eq!(to_stopped.try_recv(), Err(TryRecvError::Empty));
+        assert!(*sent.lock().unwrap() < 999, "all of it fitted: nothing was waited for");
+        stopped.signal(Signal::CONT);
+        for number in 0..1000 {
+            assert_eq!(payload::check(&to_stopped.recv().unwrap()), (0, number));
+        }
+    });
 }

@@ -1,12 +1,13 @@
 //! A fork in the user's code.
 
 use crate::setting::Setting;
-use crate::support::child;
+use crate::support::{child, raw};
 use ringway::channel::error::{
-    BatchError, Cause, RecvError, RecvIntoError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError,
-    TryRecvIntoError, TrySendError,
+    BatchError, Cause, RecvError, RecvIntoError, RecvTimeoutError, SalvageError, SendError, SendTimeoutError,
+    TryRecvError, TryRecvIntoError, TrySendError,
 };
-use ringway::channel::{Channel, Receiver, Sender, pair};
+use ringway::channel::{Batch, Channel, Grant, LinkChoice, Receiver, Sender, Undelivered, pair};
+use std::io::Write;
 use std::time::Duration;
 
 const FORKED: Cause = Cause::Forked;
@@ -90,4 +91,59 @@ pub fn a_forked_copy_answers_forked_and_does_no_harm(setting: &Setting) {
             cue.wait();
         },
     );
+}
+
+/// What a child of the fork does with a guard that its parent holds, and then the parent.
+fn in_the_child_and_after_it<T>(guard: T, child: impl FnOnce(T), parent: impl FnOnce(T)) {
+    let mut slot = Some(guard);
+    child::fork(|| child(slot.take().unwrap())).succeeds();
+    parent(slot.unwrap());
+}
+
+pub fn guards_that_are_held_across_a_fork_are_inert_in_the_child(setting: &Setting) {
+    setting.ends(
+        |channel, _| {
+            let (mut sender, _receiver) = channel.split();
+            let mut grant = sender.grant(100).unwrap();
+            grant.put(b"the parent's").unwrap();
+            let in_child = |mut grant: Grant<'_>| {
+                let _ =
+                    (grant.put(b"the child's"), grant.write_at(0, b"xx"), grant.write(b"x"), grant.room());
+                assert_eq!(grant.commit(), Err(FORKED));
+            };
+            in_the_child_and_after_it(grant, in_child, |grant| grant.commit().unwrap());
+            let mut batch = sender.batch();
+            batch.push(b"the parent's").unwrap();
+            let in_child = |mut batch: Batch<'_>| {
+                let _ = (batch.push(b"the child's"), batch.push(&[0; 20_000]));
+                assert_eq!(batch.commit(), Err(FORKED));
+            };
+            in_the_child_and_after_it(batch, in_child, |batch| batch.commit().unwrap());
+        },
+        |channel, _| {
+            assert_eq!(&*channel.recv().unwrap(), b"the parent's");
+            assert_eq!(&*channel.recv().unwrap(), b"the parent's");
+            assert_eq!(channel.recv(), Err(RecvError::Disconnected(Cause::Closed)));
+        },
+    );
+}
+
+pub fn what_was_salvaged_is_not_handed_out_in_a_forked_child(setting: &Setting) {
+    let (child, channel, cue) = setting.victim(|channel, cue| {
+        std::mem::forget(channel);
+        cue.give();
+        raw::pause();
+    });
+    cue.wait();
+    channel.send(b"not taken").unwrap();
+    child.kill();
+    while channel.recv() != Err(RecvError::Disconnected(Cause::Died)) {}
+    child::fork(|| assert_eq!(channel.salvage().unwrap_err(), SalvageError::Forked)).succeeds();
+    let undelivered = channel.salvage().unwrap();
+    let in_child = |undelivered: Undelivered| drop(undelivered.collect::<Vec<_>>());
+    in_the_child_and_after_it(undelivered, in_child, |undelivered| {
+        if setting.link == LinkChoice::Shm {
+            assert!(undelivered.eq([b"not taken"]));
+        }
+    });
 }

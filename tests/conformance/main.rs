@@ -51,6 +51,7 @@ macro_rules! of_any_two_ends {
             close::dropping_a_whole_channel_closes_both_directions
             close::a_half_that_is_left_goes_on_without_the_other
             fork::a_forked_copy_answers_forked_and_does_no_harm
+            fork::guards_that_are_held_across_a_fork_are_inert_in_the_child
             grants::what_was_put_is_what_arrives
             grants::a_grant_can_be_written_over
             grants::a_grant_is_an_io_writer
@@ -90,6 +91,8 @@ macro_rules! of_two_processes {
             death::a_peer_that_hangs_up_is_not_dead
             death::what_is_lost_of_a_stream_is_told
             death::a_death_is_told_to_every_thread_that_waits
+            fork::what_was_salvaged_is_not_handed_out_in_a_forked_child
+            death::a_stopped_peer_delays_no_other_link_and_loses_nothing
         }
     };
 }

@@ -17,6 +17,7 @@ mod sleep;
 mod watch;
 
 use crate::ring::{Consumer, Fences, Memory, PopError, Producer, PushError};
+use crate::sync::exchange::exchange;
 use ::loom::cell::UnsafeCell;
 use link::Link;
 use std::ops::Range;
@@ -25,6 +26,15 @@ use std::sync::{Arc, Mutex};
 /// Runs `model` once for each execution that loom finds, with at most `bound` preemptions in each if it is given.
 fn explore(name: &str, bound: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     explore_each(name, bound, 0..1, move |_| model());
+}
+
+/// Runs `model` as [`explore`] does, with wait words that are stored to as they are in production: for models in
+/// which no waker looks at a word again after it took it.
+fn explore_plain(name: &str, bound: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
+    explore(name, bound, move || {
+        exchange(false);
+        model();
+    });
 }
 
 /// Runs `model` as [`explore`] does, for each number of `cases`; all its executions count together.
@@ -43,6 +53,7 @@ fn explore_each(
         builder.max_branches = 4000;
         builder.check(move || {
             *counter.lock().unwrap() += 1;
+            exchange(true);
             model(case);
         });
     }

@@ -1,7 +1,7 @@
 //! R4 and R5: arm, heavy fence, look again, sleep, against commit or release, light fence, look, wake.
 
 use super::link::{recv, send, wait_for_receipt};
-use super::{explore, full_ring, sleepers_ring};
+use super::{explore, explore_plain, full_ring, sleepers_ring};
 use crate::ring::lines::FUTEX;
 use crate::ring::{Fences, Memory, PushError};
 use crate::sync::Ordering;
@@ -79,7 +79,7 @@ fn a_producer_that_goes_to_sleep_is_woken_by_a_release() {
 
 #[test]
 fn a_producer_that_goes_to_sleep_is_woken_by_the_close_of_the_consumer() {
-    explore("sleep_until_consumer_closed", None, || {
+    explore_plain("sleep_until_consumer_closed", None, || {
         let (mut producer, mut consumer) = sleepers_ring(64, 0);
         for n in 0..3 {
             producer.push(&[n; 8]).unwrap();
@@ -118,6 +118,21 @@ fn a_producer_that_is_seen_waiting_is_served_with_a_hidden_release() {
             }
             assert_eq!(consumer.pop(), Ok(vec![8; 8]));
         });
+        send(&mut producer, &[9; 8]).unwrap();
+        receiver.join().unwrap();
+    });
+}
+
+#[test]
+fn a_producer_that_gave_up_and_came_back_is_served_with_a_hidden_release() {
+    explore_plain("lazy_head_after_giving_up", None, || {
+        let (mut producer, mut consumer) = full_ring(Fences::SeqCst);
+        let receiver = thread::spawn(move || {
+            assert_eq!(consumer.pop(), Ok(vec![8; 8]));
+            consumer.publish();
+        });
+        producer.arm(FUTEX);
+        producer.disarm();
         send(&mut producer, &[9; 8]).unwrap();
         receiver.join().unwrap();
     });

@@ -1,7 +1,7 @@
 //! The watch thread's wake against arming: a sleeper learns of its peer's death, and loses nothing by it.
 
 use super::link::{Link, recv, send};
-use super::{explore, sleepers_ring};
+use super::{explore, explore_plain, sleepers_ring};
 use crate::ring::lines::{CursorLine, HeadLine, ProducerLine, WaitLine};
 use crate::ring::{Fences, Memory, Producer, PushError};
 use crate::sync::AtomicU64;
@@ -34,7 +34,7 @@ impl Memory for Silent {
 
 #[test]
 fn a_consumer_that_goes_to_sleep_learns_of_the_death() {
-    explore("watch_consumer", None, || {
+    explore_plain("watch_consumer", None, || {
         let (_, mut consumer) = sleepers_ring(64, 0);
         let link = consumer.memory().clone();
         let watch = thread::spawn(move || link.declare_dead());
@@ -45,7 +45,7 @@ fn a_consumer_that_goes_to_sleep_learns_of_the_death() {
 
 #[test]
 fn a_producer_that_goes_to_sleep_learns_of_the_death() {
-    explore("watch_producer", None, || {
+    explore_plain("watch_producer", None, || {
         let (mut producer, _) = sleepers_ring(64, 0);
         for n in 0..3 {
             producer.push(&[n; 8]).unwrap();
@@ -63,7 +63,8 @@ fn what_was_committed_by_a_producer_killed_before_its_wake_up_is_delivered() {
         let (_, mut consumer) = sleepers_ring(64, 0);
         let link = consumer.memory().clone();
         let peer_and_watch = thread::spawn(move || {
-            let mut producer = Producer::new(Silent(link.clone()), Fences::SeqCst, 0).unwrap();
+            // Nor does anything lean on the fence between its commit and its look at the wait word.
+            let mut producer = Producer::new(Silent(link.clone()), Fences::Membarrier, 0).unwrap();
             producer.push(b"my last").unwrap();
             link.declare_dead();
         });

@@ -1,3 +1,7 @@
+//! What needs more than the public face; the rest is in `tests/conformance`.
+
+mod hostile;
+
 use super::{Channel, Options, pair};
 
 fn connected(options: &Options) -> (Channel, Channel) {

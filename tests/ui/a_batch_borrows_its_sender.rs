@@ -1,0 +1,11 @@
+use ringway::channel::Sender;
+
+fn send(mut sender: Sender) {
+    let batch = sender.batch();
+    drop(sender);
+    batch.commit().unwrap();
+}
+
+fn main() {
+    let _ = send;
+}

@@ -1,0 +1,10 @@
+use ringway::channel::Sender;
+
+fn close(mut sender: Sender) {
+    sender.close();
+    sender.send(b"after the close").unwrap();
+}
+
+fn main() {
+    let _ = close;
+}
