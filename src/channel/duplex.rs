@@ -6,7 +6,7 @@ use super::error::{
 use super::message::Message;
 use super::receiver::Receiver;
 use super::sender::Sender;
-use crate::link::error::{RxError, TxError};
+use crate::link::error::{Cause, RxError, TxError};
 use crate::link::peer::Peer;
 use crate::link::{Relief, Rx, Tx, Undelivered};
 use std::collections::VecDeque;
@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 /// The methods lock (uncontended: tens of nanoseconds a call). [`Channel::split`] gives the two halves without locks.
 #[derive(Debug)]
 pub struct Channel {
-    tx: Mutex<Tx>,
+    outgoing: Mutex<Outgoing>,
+    /// The sending half came back.
+    sent: Condvar,
     incoming: Mutex<Incoming>,
     /// The receiving half came back, or the inbox has something.
     changed: Condvar,
@@ -32,8 +34,16 @@ pub struct Channel {
 }
 
 #[derive(Debug)]
+struct Outgoing {
+    /// Lent while a thread waits for space with it: nobody waits for a lock that a sleeper holds.
+    tx: Tx,
+    /// Nothing more is sent after what is being sent.
+    closed: bool,
+}
+
+#[derive(Debug)]
 struct Incoming {
-    /// Lent while a thread waits on it: nobody waits for a lock that a sleeper holds.
+    /// Lent while a thread waits on it.
     rx: Rx,
     inbox: VecDeque<Vec<u8>>,
     inbox_bytes: u64,
@@ -48,12 +58,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Waits for a sign, until the deadline. `false`: it passed.
+fn wait<'a, T>(
+    sign: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> (MutexGuard<'a, T>, bool) {
+    let Some(deadline) = deadline else {
+        return (sign.wait(guard).unwrap_or_else(PoisonError::into_inner), true);
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    let (guard, waited) = sign.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
+    (guard, !waited.timed_out())
+}
+
 impl Channel {
     pub(crate) fn new(tx: Tx, rx: Rx, inbox_max: u64, about: super::About) -> Self {
         let peer = Arc::clone(tx.peer());
         let incoming = Incoming { rx, inbox: VecDeque::new(), inbox_bytes: 0, sender_waits: false };
-        let (tx, incoming, changed) = (Mutex::new(tx), Mutex::new(incoming), Condvar::new());
-        Self { tx, incoming, changed, peer, inbox_max, about }
+        let outgoing = Outgoing { tx, closed: false };
+        Self {
+            outgoing: Mutex::new(outgoing),
+            sent: Condvar::new(),
+            incoming: Mutex::new(incoming),
+            changed: Condvar::new(),
+            peer,
+            inbox_max,
+            about,
+        }
     }
 
     /// What the two ends agreed on.
@@ -65,9 +97,9 @@ impl Channel {
     /// The two halves, each for one thread, without locks. They do not take in messages for each other.
     #[must_use]
     pub fn split(self) -> (Sender, Receiver) {
-        let tx = self.tx.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let outgoing = self.outgoing.into_inner().unwrap_or_else(PoisonError::into_inner);
         let incoming = self.incoming.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (Sender::new(tx), Receiver::new(incoming.rx, incoming.inbox))
+        (Sender::new(outgoing.tx), Receiver::new(incoming.rx, incoming.inbox))
     }
 
     /// Sends a message, waiting for space if there is none. An empty message is a message.
@@ -99,18 +131,39 @@ impl Channel {
     /// # Errors
     /// [`TrySendError`]; nothing was sent then.
     pub fn try_send(&self, message: &[u8]) -> Result<(), TrySendError> {
-        let mut tx = lock(&self.tx);
-        tx.try_send(message).map_err(|error| TrySendError::of(error, tx.max_message()))
+        let sent = self.outgoing().and_then(|mut outgoing| outgoing.tx.try_send(message));
+        sent.map_err(|error| TrySendError::of(error, self.about.terms.max_message))
     }
 
     fn send_by(&self, message: &[u8], deadline: Option<Instant>) -> Result<(), TxError> {
-        let mut tx = lock(&self.tx);
-        match tx.try_send(message) {
-            Err(TxError::Full | TxError::TooLong { .. }) => {
-                tx.send(message, deadline, Some(&mut Lender { channel: self }))
+        let mut outgoing = self.outgoing()?;
+        let mut in_time = true;
+        let tx = loop {
+            match outgoing.tx.try_send(message) {
+                Err(TxError::Full | TxError::TooLong { .. }) => {}
+                sent => return sent,
             }
-            sent => sent,
+            match std::mem::replace(&mut outgoing.tx, Tx::Lent(Arc::clone(&self.peer))) {
+                Tx::Lent(_) if in_time => (outgoing, in_time) = wait(&self.sent, outgoing, deadline),
+                Tx::Lent(_) => return Err(TxError::TimedOut),
+                tx => break tx,
+            }
+            outgoing.open()?;
+        };
+        drop(outgoing);
+        let mut lent = LentTx { channel: self, tx };
+        lent.tx.send(message, deadline, Some(&mut Lender { channel: self }))
+    }
+
+    /// What is sent with, unless it is closed. A forked child must not even lock: the lock may have been held when
+    /// it was copied.
+    fn outgoing(&self) -> Result<MutexGuard<'_, Outgoing>, TxError> {
+        if self.peer.forked() {
+            return Err(TxError::Disconnected(Cause::Forked));
         }
+        let outgoing = lock(&self.outgoing);
+        outgoing.open()?;
+        Ok(outgoing)
     }
 
     /// Takes the next message, waiting for it.
@@ -148,6 +201,9 @@ impl Channel {
     /// # Errors
     /// [`TryRecvError`]; no message was taken then.
     pub fn try_recv(&self) -> Result<Message, TryRecvError> {
+        if self.peer.forked() {
+            return Err(TryRecvError::Disconnected(Cause::Forked));
+        }
         match lock(&self.incoming).next() {
             Ok(bytes) => Ok(Message::new(bytes)),
             Err(RxError::Disconnected(cause)) => Err(TryRecvError::Disconnected(cause)),
@@ -156,6 +212,9 @@ impl Channel {
     }
 
     fn recv_by(&self, deadline: Option<Instant>) -> Result<Message, RecvTimeoutError> {
+        if self.peer.forked() {
+            return Err(RecvTimeoutError::Disconnected(Cause::Forked));
+        }
         let mut incoming = lock(&self.incoming);
         let mut in_time = true;
         loop {
@@ -173,23 +232,9 @@ impl Channel {
                     drop(lent);
                     incoming = lock(&self.incoming);
                 }
-                None => (incoming, in_time) = self.wait_for_change(incoming, deadline),
+                None => (incoming, in_time) = wait(&self.changed, incoming, deadline),
             }
         }
-    }
-
-    fn wait_for_change<'a>(
-        &'a self,
-        incoming: MutexGuard<'a, Incoming>,
-        deadline: Option<Instant>,
-    ) -> (MutexGuard<'a, Incoming>, bool) {
-        let Some(deadline) = deadline else {
-            return (self.changed.wait(incoming).unwrap_or_else(PoisonError::into_inner), true);
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        let (incoming, waited) =
-            self.changed.wait_timeout(incoming, left).unwrap_or_else(PoisonError::into_inner);
-        (incoming, !waited.timed_out())
     }
 
     fn put_back(&self, rx: Rx) {
@@ -201,9 +246,13 @@ impl Channel {
         }
     }
 
-    /// Says that nothing more will be sent: the peer takes what was sent, then is told of the end.
+    /// Says that nothing more will be sent: the peer takes what was sent, then is told of the end. If another thread
+    /// waits for space, the end comes after its message.
     pub fn close_sending(&self) {
-        lock(&self.tx).close();
+        if let Ok(mut outgoing) = self.outgoing() {
+            outgoing.closed = true;
+            outgoing.tx.close();
+        }
     }
 
     /// What the peer, which is dead, had not taken, oldest first. The sending half is closed by this.
@@ -211,7 +260,15 @@ impl Channel {
     /// # Errors
     /// [`SalvageError`]; nothing is changed then.
     pub fn salvage(&self) -> Result<Undelivered, SalvageError> {
-        salvage(&mut lock(&self.tx))
+        if self.peer.forked() {
+            return Err(SalvageError::Forked);
+        }
+        let mut outgoing = lock(&self.outgoing);
+        // Whoever waits with the sending half is about to learn that the peer is dead.
+        while self.peer.is_dead() && matches!(outgoing.tx, Tx::Lent(_)) {
+            (outgoing, _) = wait(&self.sent, outgoing, None);
+        }
+        salvage(&mut outgoing.tx)
     }
 }
 
@@ -224,6 +281,12 @@ pub(super) fn salvage(tx: &mut Tx) -> Result<Undelivered, SalvageError> {
         return Err(SalvageError::NotDead);
     }
     tx.salvage().map_err(SalvageError::Corrupt)
+}
+
+impl Outgoing {
+    fn open(&self) -> Result<(), TxError> {
+        if self.closed { Err(TxError::Disconnected(Cause::Closed)) } else { Ok(()) }
+    }
 }
 
 impl Incoming {
@@ -246,6 +309,23 @@ impl Incoming {
     fn keep(&mut self, message: Vec<u8>) {
         self.inbox_bytes += message.len() as u64 + INBOX_OVERHEAD;
         self.inbox.push_back(message);
+    }
+}
+
+/// The sending half, out on loan; it comes back even if its borrower panics.
+struct LentTx<'a> {
+    channel: &'a Channel,
+    tx: Tx,
+}
+
+impl Drop for LentTx<'_> {
+    fn drop(&mut self) {
+        let mut outgoing = lock(&self.channel.outgoing);
+        std::mem::swap(&mut outgoing.tx, &mut self.tx);
+        if outgoing.closed {
+            outgoing.tx.close();
+        }
+        self.channel.sent.notify_all();
     }
 }
 
@@ -279,7 +359,10 @@ impl Relief for Lender<'_> {
     }
 
     fn is_back(&self) -> bool {
-        !matches!(lock(&self.channel.incoming).rx, Rx::Lent)
+        let mut incoming = lock(&self.channel.incoming);
+        // It may have been back and be lent again: whoever has it now must say so when it is back once more.
+        incoming.sender_waits = matches!(incoming.rx, Rx::Lent);
+        !incoming.sender_waits
     }
 
     fn give_back(&mut self, rx: Rx) {

@@ -91,6 +91,12 @@ impl Receiver {
     #[inline(never)]
     fn recv_into_slow(&mut self, buffer: &mut [u8]) -> Result<usize, RecvIntoError> {
         loop {
+            // What a wait was for is most often a plain record.
+            if self.inbox.is_empty() {
+                if let Some(len) = self.rx.recv_fast(buffer) {
+                    return Ok(len);
+                }
+            }
             match self.next_into(buffer) {
                 Ok(len) => return Ok(len),
                 Err(RxError::Empty) => self.rx.wait(None),

@@ -152,8 +152,15 @@ pub struct Batch<'a> {
 
 #[derive(Debug)]
 enum BatchInner<'a> {
-    Shm { batch: ring::Batch<'a, ShmMemory>, usable: Result<(), TxError>, longest: u64, origin: Origin },
+    Shm {
+        batch: ring::Batch<'a, ShmMemory>,
+        usable: Result<(), TxError>,
+        longest: u64,
+        origin: Origin,
+    },
     Socket(SocketBatch<'a>),
+    /// Of a sending half that is lent.
+    None,
 }
 
 impl<'a> Batch<'a> {
@@ -169,6 +176,10 @@ impl<'a> Batch<'a> {
 
     pub(super) fn socket(batch: SocketBatch<'a>) -> Self {
         Self { inner: BatchInner::Socket(batch) }
+    }
+
+    pub(super) fn none() -> Self {
+        Self { inner: BatchInner::None }
     }
 
     /// Adds a message.
@@ -187,6 +198,7 @@ impl<'a> Batch<'a> {
                 Ok(batch.push_message(message).map_err(TxError::from)?)
             }
             BatchInner::Socket(batch) => batch.push(message),
+            BatchInner::None => Err(BatchError::Full),
         }
     }
 
@@ -196,6 +208,7 @@ impl<'a> Batch<'a> {
         match &self.inner {
             BatchInner::Shm { batch, .. } => batch.is_empty(),
             BatchInner::Socket(batch) => batch.is_empty(),
+            BatchInner::None => true,
         }
     }
 
@@ -211,6 +224,7 @@ impl<'a> Batch<'a> {
                 Ok(())
             }
             BatchInner::Socket(batch) => batch.commit(),
+            BatchInner::None => Ok(()),
         }
     }
 }

@@ -16,6 +16,8 @@ use std::time::Instant;
 pub(crate) enum Tx {
     Shm(Box<ShmTx>),
     Socket(Box<SocketTx>),
+    /// Stands in while a thread that waits for space has borrowed the real one.
+    Lent(Arc<Peer>),
 }
 
 /// Lends a waiting sender the receiving half of its end, so that it takes in what the peer sends meanwhile and two
@@ -37,7 +39,7 @@ impl Tx {
     pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
         match self {
             Self::Shm(shm) => shm.send_fast(message),
-            Self::Socket(_) => false,
+            Self::Socket(_) | Self::Lent(_) => false,
         }
     }
 
@@ -47,6 +49,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.try_send(message),
             Self::Socket(socket) => socket.try_send(message),
+            Self::Lent(_) => Err(TxError::Full),
         }
     }
 
@@ -60,6 +63,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.send(message, deadline, relief),
             Self::Socket(socket) => socket.send(message, deadline, relief),
+            Self::Lent(_) => Err(TxError::Full),
         }
     }
 
@@ -73,6 +77,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.send_by_doorbell(message, wait),
             Self::Socket(socket) => socket.send_by_doorbell(message, wait),
+            Self::Lent(_) => Err(TxError::Full),
         }
     }
 
@@ -81,6 +86,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.probe(max),
             Self::Socket(socket) => socket.probe(max),
+            Self::Lent(_) => Err(TxError::Full),
         }
     }
 
@@ -89,6 +95,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.wait_for_space(deadline),
             Self::Socket(socket) => socket.wait_for_space(deadline),
+            Self::Lent(_) => Ok(()),
         }
     }
 
@@ -96,6 +103,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.grant(max),
             Self::Socket(socket) => socket.grant(max),
+            Self::Lent(_) => Err(TxError::Full),
         }
     }
 
@@ -103,6 +111,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.batch(),
             Self::Socket(socket) => socket.batch(),
+            Self::Lent(_) => Batch::none(),
         }
     }
 
@@ -110,6 +119,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.max_grant(),
             Self::Socket(socket) => socket.max_grant(),
+            Self::Lent(_) => 0,
         }
     }
 
@@ -117,6 +127,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.max_atomic(),
             Self::Socket(socket) => socket.max_atomic(),
+            Self::Lent(_) => 0,
         }
     }
 
@@ -124,6 +135,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.max_message(),
             Self::Socket(socket) => socket.max_message(),
+            Self::Lent(_) => 0,
         }
     }
 
@@ -132,6 +144,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.peer(),
             Self::Socket(socket) => socket.peer(),
+            Self::Lent(peer) => peer,
         }
     }
 
@@ -140,6 +153,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.salvage().map(|ring| Undelivered::shm(ring, shm.peer().origin)),
             Self::Socket(socket) => Ok(socket.salvage().map_or_else(Undelivered::empty, Undelivered::socket)),
+            Self::Lent(_) => Ok(Undelivered::empty()),
         }
     }
 
@@ -148,6 +162,7 @@ impl Tx {
         match self {
             Self::Shm(shm) => shm.close(),
             Self::Socket(socket) => socket.close(),
+            Self::Lent(_) => {}
         }
     }
 }

@@ -69,6 +69,7 @@ pub(crate) fn block(
     deadline: Option<Instant>,
 ) -> Ended {
     let begin = match spinner.spin(condition, presence, deadline) {
+        Polled::Seen => return Ended::Ready,
         Polled::Ready => return if condition.holds() { Ended::Ready } else { Ended::Gone },
         Polled::Spent { since } => since,
     };

@@ -49,7 +49,9 @@ pub(crate) struct Spinner {
 /// How a poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Polled {
-    /// The condition may hold.
+    /// The cheap look saw that the condition holds.
+    Seen,
+    /// The condition may hold, or the peer is gone.
     Ready,
     /// The budget is used up. `since`: when the polling began, if there was any.
     Spent { since: Option<Instant> },
@@ -74,7 +76,7 @@ impl Spinner {
             return Polled::Spent { since: None };
         }
         if burst(condition, self.pauses) {
-            return Polled::Ready;
+            return Polled::Seen;
         }
         let begin = Instant::now();
         loop {
@@ -150,7 +152,7 @@ mod tests {
     #[test]
     fn one_cpu_means_no_polling_unless_asked_for() {
         assert_eq!(spin(Wait::Adaptive, 1, true, None), (Polled::Spent { since: None }, 0));
-        assert_eq!(spin(Wait::Spin, 1, true, None), (Polled::Ready, 1));
+        assert_eq!(spin(Wait::Spin, 1, true, None), (Polled::Seen, 1));
     }
 
     #[test]

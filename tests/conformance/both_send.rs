@@ -2,7 +2,7 @@
 
 use crate::setting::Setting;
 use crate::support::cue::Cue;
-use crate::support::payload;
+use crate::support::{payload, thread, until};
 use ringway::channel::error::{Cause, RecvError, SendError};
 use ringway::channel::{Channel, Options};
 use std::sync::Mutex;
@@ -108,4 +108,66 @@ pub fn many_threads_share_both_ends(setting: &Setting) {
         assert!(received.into_iter().eq(all), "lost or twice");
         cue.meet();
     });
+}
+
+/// Takes what is there until the end; the messages of each lane must be in order.
+fn drain(channel: &Channel, mut next: [u32; 2]) -> [u32; 2] {
+    while let Ok(message) = channel.recv() {
+        let (lane, number) = payload::check(&message);
+        assert_eq!(number, next[lane as usize]);
+        next[lane as usize] += 1;
+    }
+    next
+}
+
+/// While a thread of this end receives, its sender cannot take in what comes. When that thread stops, it must.
+pub fn a_sender_takes_in_what_comes_once_nobody_receives_any_more(setting: &Setting) {
+    const MESSAGES: u32 = 1000;
+    setting.run(
+        &small(setting),
+        |channel, cue| {
+            let (ids, started) = std::sync::mpsc::channel();
+            std::thread::scope(|scope| {
+                let (channel, told) = (&channel, ids.clone());
+                let receiver = scope.spawn(move || {
+                    told.send(thread::id()).unwrap();
+                    (0..5)
+                        .for_each(|number| assert_eq!(payload::check(&channel.recv().unwrap()), (0, number)));
+                });
+                let receiving = started.recv().unwrap();
+                until(|| thread::is_asleep(receiving));
+                while channel.try_send(&payload::numbered(0, 0, 900)).is_ok() {}
+                scope.spawn(move || {
+                    ids.send(thread::id()).unwrap();
+                    channel.send(&payload::numbered(1, 0, 900)).unwrap();
+                });
+                let waiting = [receiving, started.recv().unwrap()];
+                for _ in 0..5 {
+                    until(|| waiting.iter().all(|id| thread::is_asleep(*id)));
+                    cue.give();
+                }
+                receiver.join().unwrap();
+                cue.give();
+            });
+            channel.close_sending();
+            assert_eq!(drain(&channel, [5, 0]), [MESSAGES, 0]);
+        },
+        |channel, cue| {
+            let (mut sender, receiver) = channel.split();
+            for number in 0..5 {
+                cue.wait();
+                sender.send(&payload::numbered(0, number, 100)).unwrap();
+            }
+            cue.wait();
+            // Nothing is received here before all of this was taken in there.
+            for number in 5..MESSAGES {
+                sender.send(&payload::numbered(0, number, 100)).unwrap();
+            }
+            drop(sender);
+            let mut receiver = receiver;
+            while let Ok(message) = receiver.recv() {
+                assert_eq!(payload::check(&message).1, 0);
+            }
+        },
+    );
 }

@@ -1,7 +1,7 @@
 //! A fork in the user's code.
 
 use crate::setting::Setting;
-use crate::support::{child, raw};
+use crate::support::{child, raw, thread, until};
 use ringway::channel::error::{
     BatchError, Cause, RecvError, RecvIntoError, RecvTimeoutError, SalvageError, SendError, SendTimeoutError,
     TryRecvError, TryRecvIntoError, TrySendError,
@@ -146,4 +146,40 @@ pub fn what_was_salvaged_is_not_handed_out_in_a_forked_child(setting: &Setting) 
             assert!(undelivered.eq([b"not taken"]));
         }
     });
+}
+
+/// One thread sleeps in a send, another in a receive, and each holds what it needs for that.
+pub fn a_fork_while_other_threads_wait_answers_forked(setting: &Setting) {
+    setting.ends(
+        |channel, cue| {
+            cue.wait();
+            while channel.try_send(&[0; 1000]).is_ok() {}
+            let (ids, started) = std::sync::mpsc::channel();
+            std::thread::scope(|scope| {
+                let (channel, more) = (&channel, ids.clone());
+                scope.spawn(move || {
+                    more.send(thread::id()).unwrap();
+                    channel.send(b"after all").unwrap();
+                });
+                scope.spawn(move || {
+                    ids.send(thread::id()).unwrap();
+                    assert_eq!(&*channel.recv().unwrap(), b"at last");
+                });
+                let waiting: Vec<u32> = started.iter().take(2).collect();
+                until(|| waiting.iter().all(|id| thread::is_asleep(*id)));
+                child::fork(|| {
+                    the_whole_is_inert(channel);
+                    assert_eq!(channel.salvage().unwrap_err(), SalvageError::Forked);
+                })
+                .succeeds();
+                cue.give();
+            });
+        },
+        |channel, cue| {
+            cue.give();
+            cue.wait();
+            while *channel.recv().unwrap() != *b"after all" {}
+            channel.send(b"at last").unwrap();
+        },
+    );
 }

@@ -43,6 +43,7 @@ macro_rules! of_any_two_ends {
             both_send::a_full_inbox_is_an_error_and_loses_nothing
             both_send::large_messages_pass_each_other
             both_send::many_threads_share_both_ends
+            both_send::a_sender_takes_in_what_comes_once_nobody_receives_any_more
             close::what_was_sent_before_the_close_arrives_and_then_the_end
             close::a_sleeping_receiver_is_told_of_the_close
             close::a_send_after_the_receiver_closed_says_so
@@ -51,6 +52,7 @@ macro_rules! of_any_two_ends {
             close::dropping_a_whole_channel_closes_both_directions
             close::a_half_that_is_left_goes_on_without_the_other
             fork::a_forked_copy_answers_forked_and_does_no_harm
+            fork::a_fork_while_other_threads_wait_answers_forked
             fork::guards_that_are_held_across_a_fork_are_inert_in_the_child
             grants::what_was_put_is_what_arrives
             grants::a_grant_can_be_written_over
@@ -75,6 +77,8 @@ macro_rules! of_any_two_ends {
             space::a_send_waits_for_space
             space::a_send_that_timed_out_leaves_nothing
             space::a_stream_that_timed_out_leaves_nothing
+            space::a_thread_that_waits_for_space_delays_no_other_that_does_not
+            space::a_close_beside_a_thread_that_waits_for_space_comes_after_its_message
             space::a_message_that_must_be_streamed_cannot_be_tried
         }
     };

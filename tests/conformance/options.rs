@@ -1,6 +1,6 @@
 //! What a channel can be asked for.
 
-use ringway::channel::{Options, pair};
+use ringway::channel::{Channel, Options, Pending, Receiver, Sender, Undelivered, pair};
 use std::time::Duration;
 
 #[test]
@@ -39,4 +39,16 @@ fn an_end_whose_other_end_was_dropped_does_not_connect() {
             assert!(error.starts_with("the handshake failed: "), "{error}");
         }
     });
+}
+
+#[test]
+fn ends_move_between_threads_and_a_whole_channel_is_shared() {
+    fn is_send<T: Send>() {}
+    fn is_sync<T: Sync>() {}
+    is_send::<Pending>();
+    is_send::<Channel>();
+    is_sync::<Channel>();
+    is_send::<Sender>();
+    is_send::<Receiver>();
+    is_send::<Undelivered>();
 }

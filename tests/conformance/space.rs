@@ -2,8 +2,8 @@
 
 use crate::setting::Setting;
 use crate::support::cue::Cue;
-use crate::support::payload;
-use ringway::channel::error::{Cause, RecvError, SendTimeoutError, TrySendError};
+use crate::support::{payload, thread, until};
+use ringway::channel::error::{Cause, RecvError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use ringway::channel::{Channel, Sender};
 use std::time::{Duration, Instant};
 
@@ -135,5 +135,80 @@ pub fn a_message_that_must_be_streamed_cannot_be_tried(setting: &Setting) {
             cue.tell(0);
         },
         takes_what_it_is_told,
+    );
+}
+
+/// One thread sleeps for space, in a message that is streamed or not. What the others may not do is wait for it.
+pub fn a_thread_that_waits_for_space_delays_no_other_that_does_not(setting: &Setting) {
+    setting.ends(
+        |channel, cue| {
+            for len in [500, 300_000] {
+                let mut number = 0;
+                while channel.try_send(&payload::numbered(0, number, 500)).is_ok() {
+                    number += 1;
+                }
+                let (ids, started) = std::sync::mpsc::channel();
+                std::thread::scope(|scope| {
+                    let channel = &channel;
+                    scope.spawn(move || {
+                        ids.send(thread::id()).unwrap();
+                        channel.send(&payload::numbered(0, number, len)).unwrap();
+                    });
+                    let sleeper = started.recv().unwrap();
+                    until(|| thread::is_asleep(sleeper));
+                    assert_eq!(channel.try_send(b"x"), Err(TrySendError::Full));
+                    assert_eq!(channel.send_timeout(b"x", SHORT), Err(SendTimeoutError::Timeout));
+                    assert_eq!(channel.send_deadline(b"x", Instant::now()), Err(SendTimeoutError::Timeout));
+                    assert_eq!(channel.try_recv(), Err(TryRecvError::Empty));
+                    cue.tell(u64::from(number) + 1);
+                    cue.wait();
+                });
+            }
+            cue.tell(0);
+        },
+        |channel, cue| {
+            loop {
+                let count = cue.hear() as u32;
+                if count == 0 {
+                    break;
+                }
+                (0..count)
+                    .for_each(|number| assert_eq!(payload::check(&channel.recv().unwrap()), (0, number)));
+                cue.give();
+            }
+            assert_eq!(channel.recv(), Err(RecvError::Disconnected(Cause::Closed)));
+        },
+    );
+}
+
+pub fn a_close_beside_a_thread_that_waits_for_space_comes_after_its_message(setting: &Setting) {
+    setting.ends(
+        |channel, cue| {
+            let mut number = 0;
+            while channel.try_send(&payload::numbered(0, number, 500)).is_ok() {
+                number += 1;
+            }
+            let (ids, started) = std::sync::mpsc::channel();
+            std::thread::scope(|scope| {
+                let channel = &channel;
+                scope.spawn(move || {
+                    ids.send(thread::id()).unwrap();
+                    channel.send(&payload::numbered(0, number, 100_000)).unwrap();
+                });
+                let sleeper = started.recv().unwrap();
+                until(|| thread::is_asleep(sleeper));
+                channel.close_sending();
+                assert_eq!(channel.try_send(b"x"), Err(TrySendError::Disconnected(Cause::Closed)));
+                assert_eq!(channel.send(b"x"), Err(SendError::Disconnected(Cause::Closed)));
+                cue.tell(u64::from(number) + 1);
+                cue.wait();
+            });
+            cue.tell(0);
+            cue.wait();
+        },
+        |channel, cue| {
+            takes_what_it_is_told(channel, cue);
+            cue.give();
+        },
     );
 }

@@ -104,7 +104,7 @@ impl Run {
         self.memory.words()[index].load(Ordering::Relaxed)
     }
 
-    /// Writes a record's header at or behind the consumer's position, and a length behind that.
+    /// Writes a record's header near the consumer's position, and a length behind it.
     fn forge(&mut self, input: &mut Input<'_>) {
         let kinds = [Kind::Data, Kind::Padding, Kind::First, Kind::Middle, Kind::Last, Kind::Cancel];
         let flags =
@@ -117,7 +117,9 @@ impl Run {
             1 => self.capacity / 4 - 8,
             _ => input.len(&self.borders),
         };
-        let at = (position % self.capacity as u64 / 8) as usize + input.below(3) / 2;
+        // Here, at the next word, or where the second fragment of a batch stands.
+        let ahead = [0, 0, 1, self.capacity / 32][input.below(4)];
+        let at = (position % self.capacity as u64 / 8) as usize + ahead;
         let (words, total) = (self.memory.words(), input.len(&self.borders) as u64);
         let header = Header { len: len as u32, kind, flags }.to_word();
         words[at % words.len()].store(header, Ordering::Relaxed);
@@ -227,7 +229,7 @@ impl Run {
             Field::Padding if flags != Flags::NONE => "padding: flags",
             Field::Padding => "padding: out of place",
             Field::Fragment => match kind {
-                Some(Kind::First) if !flags.has(Flags::ATOMIC) => "fragment: a first that is not full",
+                Some(Kind::First) => "fragment: a first that is not full",
                 Some(Kind::Middle | Kind::Last | Kind::Cancel) if partial.is_none() => {
                     "fragment: without a first"
                 }

@@ -258,3 +258,34 @@ fn a_cursor_that_points_at_forged_records_makes_salvage_hand_back_nonsense_at_wo
     }
     assert!(accepted > 0, "every lie was refused: the test is void");
 }
+
+#[test]
+fn a_chain_of_forged_records_that_leaps_over_a_marked_start_is_refused() {
+    let (mut producer, mut consumer) = ring(1024, 0);
+    for _ in 0..21 {
+        producer.push(&[0; 40]).unwrap();
+        consumer.pop().unwrap();
+    }
+    consumer.publish();
+    assert_eq!(producer.is_released(), Ok(true));
+    // Each payload leaps three records on, into another payload; the last three lead back to a true start.
+    for i in 0..20 {
+        let len = if i < 17 { 3 * 48 - 8 } else { 0 };
+        let forged = Header { len, kind: Kind::Data, flags: Flags::NONE }.to_word().to_ne_bytes();
+        producer.push(&[forged; 5].concat()).unwrap();
+    }
+    let liar = 1024 + 16;
+    producer.memory().cursor().cursor.store(liar, Ordering::Relaxed);
+    assert_eq!(producer.salvage().unwrap_err(), Corrupt { field: Field::Cursor, value: liar });
+}
+
+#[test]
+fn a_consumer_that_closes_while_a_record_is_written_is_seen_by_the_next_push() {
+    let (mut producer, mut consumer) = ring(256, 0);
+    let claim = producer.claim(8).unwrap();
+    consumer.close();
+    claim.commit();
+    for _ in 0..2 {
+        assert_eq!(producer.push(b""), Err(PushError::Closed));
+    }
+}

@@ -3,7 +3,7 @@
 use super::ring;
 use crate::ring::fuzzing::Numbers;
 use crate::ring::{
-    Consumer, Fences, Field, Flags, Header, HeapMemory, Kind, Memory, PopError, PushError, Stream,
+    Consumer, Corrupt, Fences, Field, Flags, Header, HeapMemory, Kind, Memory, PopError, PushError, Stream,
 };
 use crate::sync::Ordering;
 
@@ -85,6 +85,81 @@ fn any_header_is_taken_or_refused_by_the_name_of_what_is_wrong_with_it() {
                         (got, expected) => panic!("{word:#x} at {offset}: {got:?}, not {expected:?}"),
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn padding_is_believed_only_from_where_it_stands_to_the_wrap_and_without_flags() {
+    for offset in (192..256u64).step_by(8) {
+        for (len, flags) in (0..80).flat_map(|len| (0..4u64).map(move |flags| (len, flags))) {
+            let (_, mut consumer) = ring(256, offset);
+            let words = consumer.memory().words();
+            // A record stands wherever padding of this length could end.
+            for end in [0, offset + 8, offset + 16, offset + 24] {
+                let behind = Header { len: 3, kind: Kind::Data, flags: Flags::NONE };
+                words[(end % 256 / 8) as usize].store(behind.to_word(), Ordering::Relaxed);
+            }
+            let padding = len | 2 << 32 | flags << 48;
+            words[(offset / 8) as usize].store(padding, Ordering::Relaxed);
+            let field = if len > 56.min(248 - offset) { Field::Length } else { Field::Padding };
+            match consumer.pop() {
+                Ok(message) => assert!(message.len() == 3 && len == 248 - offset && flags == 0),
+                Err(PopError::Corrupt(corrupt)) => {
+                    assert_eq!(corrupt.field, field, "{padding:#x} at {offset}");
+                    assert!(len != 248 - offset || flags != 0, "{padding:#x} at {offset}");
+                }
+                Err(other) => panic!("{padding:#x} at {offset}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_length_that_a_first_fragment_names_must_be_one_that_is_cut_that_way() {
+    let geometry = ring(1024, 0).0.geometry();
+    let (single, atomic, max) = (geometry.max_payload(), geometry.max_atomic(), 1 << 20);
+    for total in lies_about(&[0, single, atomic, 1024, max, u64::MAX]) {
+        for (flags, fits) in [(Flags::NONE, atomic + 1..=max), (Flags::ATOMIC, single + 1..=atomic)] {
+            let (_, mut consumer) = ring(1024, 0);
+            let first = Header { len: 248, kind: Kind::First, flags };
+            consumer.memory().words()[0].store(first.to_word(), Ordering::Relaxed);
+            consumer.memory().words()[1].store(total, Ordering::Relaxed);
+            let answer = consumer.pop_into(&mut []);
+            match fits.contains(&total) {
+                true => assert_eq!(answer, Err(PopError::TooSmall { needed: total })),
+                false => assert_eq!(answer, Err(Corrupt { field: Field::Total, value: total }.into())),
+            }
+        }
+    }
+}
+
+fn lies_about(borders: &[u64]) -> impl Iterator<Item = u64> + '_ {
+    borders.iter().flat_map(|border| [0, 1, 8, 0u64.wrapping_sub(1)].map(|step| border.wrapping_add(step)))
+}
+
+#[test]
+fn a_batch_of_fragments_of_which_any_header_is_wrong_is_refused_whole() {
+    let message: Vec<u8> = (0..400).map(|i| i as u8).collect();
+    // The last fragment, behind the first; or padding behind the first, and the last behind the wrap.
+    for (born, places) in [(512, &[96][..]), (712, &[121, 0])] {
+        for &place in places {
+            let sent = || {
+                let (mut producer, consumer) = ring(1024, born);
+                producer.push_message(&message).unwrap();
+                consumer
+            };
+            assert_eq!(sent().pop(), Ok(message.clone()));
+            let honest = sent().memory().words()[place].load(Ordering::Relaxed);
+            let wrong = (0..64).map(|bit| honest ^ 1 << bit).chain([0, u64::MAX]);
+            for word in wrong.filter(|word| *word != honest) {
+                let mut consumer = sent();
+                consumer.memory().words()[place].store(word, Ordering::Relaxed);
+                let corrupt = Err(PopError::Corrupt(Corrupt { field: Field::Fragment, value: word }));
+                assert_eq!(consumer.pop().map(drop), corrupt, "{place}, born at {born}");
+                assert_eq!(consumer.pop_into(&mut [0; 400]).map(drop), corrupt);
+                assert_eq!(consumer.memory().cursor().cursor.load(Ordering::Relaxed), born, "handed out");
             }
         }
     }

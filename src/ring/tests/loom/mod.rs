@@ -96,11 +96,16 @@ fn used_ring(capacity: usize, offset: u64) -> (Producer<Link>, Consumer<Link>) {
 /// A ring of 256 bytes that is full, whose first record is so short that its release stays hidden.
 fn full_ring(fences: Fences) -> (Producer<Link>, Consumer<Link>) {
     let (mut producer, consumer) = ends(fences, 256, 0);
-    for len in [8, 56, 56, 56, 24] {
-        producer.push(&vec![len as u8; len]).unwrap();
-    }
-    assert_eq!(producer.push(&[9; 8]), Err(PushError::Full));
+    fill(&mut producer, &[8, 56, 56, 56, 24], 8);
     (producer, consumer)
+}
+
+/// Sends messages of these lengths, after which there is no room for one of `refused` bytes.
+fn fill<M: Memory>(producer: &mut Producer<M>, lens: &[usize], refused: usize) {
+    for len in lens {
+        producer.push(&vec![*len as u8; *len]).unwrap();
+    }
+    assert_eq!(producer.push(&vec![9; refused]), Err(PushError::Full));
 }
 
 /// Takes what is there, in at most `looks` looks.

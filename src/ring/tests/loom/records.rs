@@ -1,8 +1,9 @@
 //! What is committed arrives, whole and in order; what is not leaves no trace.
 
+use super::link::Link;
 use super::{Plain, drain, explore, full_ring, ring, take, try_push, used_ring};
 use crate::ring::lines::FUTEX;
-use crate::ring::{Fences, Memory, PopError, Stream};
+use crate::ring::{Consumer, Fences, Memory, PopError, Producer, Stream};
 use crate::sync::Ordering;
 use ::loom::thread;
 use std::rc::Rc;
@@ -10,23 +11,38 @@ use std::rc::Rc;
 #[test]
 fn a_record_arrives_with_its_payload() {
     explore("send_recv", None, || {
-        let (mut producer, mut consumer) = ring(64, 0);
-        let sender = thread::spawn(move || {
-            producer.push(&[1; 8]).unwrap();
-            producer.push(&[2; 5]).unwrap();
-        });
-        let mut taken = Vec::new();
-        let mut buffer = [0; 8];
-        for _ in 0..4 {
-            match consumer.pop_into(&mut buffer) {
-                Ok(len) => taken.push(buffer[..len].to_vec()),
-                Err(error) => assert_eq!(error, PopError::Empty),
-            }
-        }
-        sender.join().unwrap();
-        drain(&mut consumer, &mut taken);
-        assert_eq!(taken, [vec![1; 8], vec![2; 5]]);
+        let (producer, consumer) = ring(64, 0);
+        send_recv(producer, consumer);
     });
+}
+
+#[test]
+fn a_record_arrives_by_the_short_ways_with_its_payload() {
+    explore("send_recv_fast", None, || {
+        let (mut producer, mut consumer) = ring(512, 0);
+        // The first of each finds out what the next ones may do without a look.
+        producer.push(&[9; 8]).unwrap();
+        assert_eq!(consumer.pop_into(&mut [0; 8]), Ok(8));
+        send_recv(producer, consumer);
+    });
+}
+
+fn send_recv(mut producer: Producer<Link>, mut consumer: Consumer<Link>) {
+    let sender = thread::spawn(move || {
+        producer.push(&[1; 8]).unwrap();
+        producer.push(&[2; 5]).unwrap();
+    });
+    let mut taken = Vec::new();
+    let mut buffer = [0; 8];
+    for _ in 0..4 {
+        match consumer.pop_into(&mut buffer) {
+            Ok(len) => taken.push(buffer[..len].to_vec()),
+            Err(error) => assert_eq!(error, PopError::Empty),
+        }
+    }
+    sender.join().unwrap();
+    drain(&mut consumer, &mut taken);
+    assert_eq!(taken, [vec![1; 8], vec![2; 5]]);
 }
 
 #[test]

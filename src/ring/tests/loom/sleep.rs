@@ -1,7 +1,7 @@
 //! R4 and R5: arm, heavy fence, look again, sleep, against commit or release, light fence, look, wake.
 
 use super::link::{recv, send, wait_for_receipt};
-use super::{explore, explore_plain, full_ring, sleepers_ring};
+use super::{explore, explore_plain, fill, full_ring, sleepers_ring};
 use crate::ring::lines::FUTEX;
 use crate::ring::{Fences, Memory, PushError};
 use crate::sync::Ordering;
@@ -119,6 +119,24 @@ fn a_producer_that_is_seen_waiting_is_served_with_a_hidden_release() {
             assert_eq!(consumer.pop(), Ok(vec![8; 8]));
         });
         send(&mut producer, &[9; 8]).unwrap();
+        receiver.join().unwrap();
+    });
+}
+
+#[test]
+fn a_producer_that_is_seen_waiting_is_served_by_the_short_way_too() {
+    explore("lazy_head_serves_fast", None, || {
+        let (mut producer, mut consumer) = sleepers_ring(512, 0);
+        fill(&mut producer, &[8, 8, 120, 120, 120, 72], 16);
+        let receiver = thread::spawn(move || {
+            // The first is not enough, and shows what may be taken without a look.
+            assert_eq!(consumer.pop_into(&mut [0; 8]), Ok(8));
+            while consumer.memory().armed_space().armed.load(Ordering::Relaxed) != FUTEX {
+                thread::yield_now();
+            }
+            assert_eq!(consumer.pop_into(&mut [0; 8]), Ok(8));
+        });
+        send(&mut producer, &[9; 16]).unwrap();
         receiver.join().unwrap();
     });
 }
