@@ -90,6 +90,12 @@ impl Receiver {
     #[cold]
     #[inline(never)]
     fn recv_into_slow(&mut self, buffer: &mut [u8]) -> Result<usize, RecvIntoError> {
+        // Most often the ring is empty and a plain record is about to come.
+        if self.inbox.is_empty() && self.rx.linger() {
+            if let Some(len) = self.rx.recv_fast(buffer) {
+                return Ok(len);
+            }
+        }
         loop {
             // What a wait was for is most often a plain record.
             if self.inbox.is_empty() {

@@ -86,6 +86,7 @@ impl Sender {
     ///
     /// # Errors
     /// [`SendError`]; nothing was reserved then. [`SendError::TooLong`] above [`Sender::max_grant`].
+    #[inline]
     pub fn grant(&mut self, max: usize) -> Result<Grant<'_>, SendError> {
         while let Err(error) = self.tx.probe(max) {
             match error {
@@ -100,12 +101,14 @@ impl Sender {
     ///
     /// # Errors
     /// [`TrySendError`]; nothing was reserved then.
+    #[inline]
     pub fn try_grant(&mut self, max: usize) -> Result<Grant<'_>, TrySendError> {
         let max_message = self.tx.max_message();
         self.tx.grant(max).map_err(|error| TrySendError::of(error, max_message))
     }
 
     /// Begins a batch: messages that the peer sees all at once, or not at all, and for which it is woken once.
+    #[inline]
     pub fn batch(&mut self) -> Batch<'_> {
         self.tx.batch()
     }

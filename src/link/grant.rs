@@ -48,6 +48,7 @@ impl From<ClaimFull> for GrantFull {
 }
 
 impl<'a> Grant<'a> {
+    #[inline]
     pub(super) fn shm(claim: Claim<'a, ShmMemory>, origin: Origin) -> Self {
         Self { inner: GrantInner::Shm { claim, origin } }
     }
@@ -57,6 +58,7 @@ impl<'a> Grant<'a> {
     }
 
     /// How many bytes were put.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.inner {
@@ -72,6 +74,7 @@ impl<'a> Grant<'a> {
     }
 
     /// How many more bytes can be put.
+    #[inline]
     #[must_use]
     pub fn room(&self) -> usize {
         match &self.inner {
@@ -110,6 +113,7 @@ impl<'a> Grant<'a> {
     ///
     /// # Errors
     /// The [`Cause`] if the direction ended meanwhile. Over shared memory a commit fails in a forked child alone.
+    #[inline]
     pub fn commit(self) -> Result<(), Cause> {
         let len = self.len();
         self.commit_first(len)
@@ -119,6 +123,7 @@ impl<'a> Grant<'a> {
     ///
     /// # Errors
     /// As [`Grant::commit`].
+    #[inline]
     pub fn commit_first(self, len: usize) -> Result<(), Cause> {
         match self.inner {
             GrantInner::Shm { origin, .. } if origin.forked() => Err(Cause::Forked),
@@ -165,6 +170,7 @@ enum BatchInner<'a> {
 
 impl<'a> Batch<'a> {
     /// `usable`: what every push answers if it is an error. `longest`: the longest message that is taken.
+    #[inline]
     pub(super) fn shm(
         batch: ring::Batch<'a, ShmMemory>,
         usable: Result<(), TxError>,
@@ -186,6 +192,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// [`BatchError`]; the batch is as it was before, and can still be committed.
+    #[inline]
     pub fn push(&mut self, message: &[u8]) -> Result<(), BatchError> {
         match &mut self.inner {
             BatchInner::Shm { origin, .. } if origin.forked() => Err(BatchError::Disconnected(Cause::Forked)),
@@ -216,6 +223,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// The [`Cause`] if the direction ended meanwhile. Over shared memory a commit fails in a forked child alone.
+    #[inline]
     pub fn commit(self) -> Result<(), Cause> {
         match self.inner {
             BatchInner::Shm { origin, .. } if origin.forked() => Err(Cause::Forked),

@@ -3,11 +3,12 @@
 use super::error::Cause;
 use super::socket::Wire;
 use crate::segment::{Side, WaitPage};
-use crate::sync::{Fences, Ordering, fence};
+use crate::sync::{AtomicU64, Fences, Ordering, fence};
 use crate::sys::fork::Origin;
 use crate::sys::{Errno, Result, futex, socket};
 use crate::wait::sleep::Presence;
 use crate::wait::watch::{Gone, Watch, Watched};
+use crossbeam_utils::CachePadded;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
@@ -27,6 +28,8 @@ pub(crate) struct Peer {
     wire: Option<Arc<Wire>>,
     presence: Presence,
     token: OnceLock<u64>,
+    /// Where the last message sent began: tells the receiving half whether what it waits for is an answer.
+    sent: CachePadded<AtomicU64>,
 }
 
 impl Peer {
@@ -45,8 +48,9 @@ impl Peer {
             Some((page, side)) => (Some(page), side),
             None => (None, Side::A),
         };
-        let (presence, token, wire) = (Presence::default(), OnceLock::new(), None);
-        let peer = Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, token });
+        let (presence, token, wire, sent) =
+            (Presence::default(), OnceLock::new(), None, CachePadded::default());
+        let peer = Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, token, sent });
         if peer.page.is_some() {
             let token = Watch::here()?.add(&peer)?;
             let _ = peer.token.set(token);
@@ -65,14 +69,27 @@ impl Peer {
         wire: Arc<Wire>,
     ) -> Result<Arc<Self>> {
         let (origin, fences, page, side) = (Origin::here()?, Fences::SeqCst, None, Side::A);
-        let (presence, token, wire) = (Presence::default(), OnceLock::new(), Some(wire));
-        Ok(Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, token }))
+        let (presence, token, wire, sent) =
+            (Presence::default(), OnceLock::new(), Some(wire), CachePadded::default());
+        Ok(Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, token, sent }))
     }
 
     /// Whether this is a forked copy.
     #[inline(always)]
     pub(crate) fn forked(&self) -> bool {
         self.origin.forked()
+    }
+
+    /// A message is about to be sent from `position` on.
+    #[inline(always)]
+    pub(crate) fn sends_from(&self, position: u64) {
+        self.sent.store(position, Ordering::Relaxed);
+    }
+
+    /// Where the last message sent began.
+    #[inline(always)]
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Whether the peer is there. For [`crate::wait::sleep::block`].

@@ -88,6 +88,15 @@ impl Rx {
         }
     }
 
+    /// A short wait, before anything is asked of the peer: `true` if there is something to take now.
+    #[inline]
+    pub(crate) fn linger(&mut self) -> bool {
+        match self {
+            Self::Shm(shm) => shm.linger(),
+            Self::Socket(_) | Self::Lent => false,
+        }
+    }
+
     /// One cheap look: is there something to take?
     pub(crate) fn poll(&self) -> bool {
         match self {

@@ -32,6 +32,8 @@ pub(crate) struct ShmRx {
     pub(crate) consumer: Consumer<ShmMemory>,
     peer: Arc<Peer>,
     spinner: Spinner,
+    /// Where this end's last message had begun when this half waited last.
+    sent: u64,
 }
 
 impl ShmTx {
@@ -48,6 +50,7 @@ impl ShmTx {
     /// The short way to [`ShmTx::try_send`]: `false` if there is anything to look at first.
     #[inline(always)]
     pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
+        self.peer.sends_from(self.producer.position());
         let here = !self.peer.forked() && !self.peer.presence().is_gone();
         here && message.len() as u64 <= self.max_message && self.producer.push_fast(message)
     }
@@ -66,6 +69,7 @@ impl ShmTx {
     /// Not a copy of the parent's, and the peer is there.
     #[inline(always)]
     pub(crate) fn usable(&self) -> Result<(), TxError> {
+        self.peer.sends_from(self.producer.position());
         if self.peer.forked() {
             return Err(TxError::Disconnected(Cause::Forked));
         }
@@ -82,6 +86,7 @@ impl ShmTx {
         Err(TxError::Disconnected(if closed { Cause::Closed } else { cause }))
     }
 
+    #[inline]
     fn check_length(&self, len: usize, max: u64) -> Result<(), TxError> {
         let len = len as u64;
         let max = if len > self.max_message { self.max_message } else { max };
@@ -179,27 +184,32 @@ impl ShmTx {
     }
 
     /// Whether a record of `max` bytes could be claimed now.
+    #[inline]
     pub(crate) fn probe(&mut self, max: usize) -> Result<(), TxError> {
         self.usable()?;
         self.check_length(max, self.max_grant())?;
         Ok(self.producer.probe(max)?)
     }
 
+    #[inline]
     pub(crate) fn grant(&mut self, max: usize) -> Result<Grant<'_>, TxError> {
         self.usable()?;
         self.check_length(max, self.max_grant())?;
         Ok(Grant::shm(self.producer.claim(max)?, self.peer.origin))
     }
 
+    #[inline]
     pub(crate) fn batch(&mut self) -> Batch<'_> {
         let (usable, longest) = (self.usable(), self.max_atomic());
         Batch::shm(self.producer.batch(), usable, longest, self.peer.origin)
     }
 
+    #[inline]
     pub(crate) fn max_grant(&self) -> u64 {
         self.max_record
     }
 
+    #[inline]
     pub(crate) fn max_atomic(&self) -> u64 {
         self.producer.geometry().max_atomic().min(self.max_message)
     }
@@ -276,7 +286,14 @@ impl Drop for ShmTx {
 
 impl ShmRx {
     pub(crate) fn new(consumer: Consumer<ShmMemory>, peer: Arc<Peer>, spinner: Spinner) -> Self {
-        Self { consumer, peer, spinner }
+        let sent = peer.sent();
+        Self { consumer, peer, spinner, sent }
+    }
+
+    /// Whether this end has sent since this half waited last: what it waits for is an answer.
+    pub(crate) fn expects_answer(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.sent, self.peer.sent());
+        before != self.sent
     }
 
     /// The short way to [`ShmRx::try_recv_into`]: `None` if there is anything to look at first.
@@ -350,10 +367,24 @@ impl ShmRx {
         }
     }
 
+    /// A short wait, in which nothing is looked at but the next header: each look takes its line from the sender.
+    /// `false`: there was something, which has to be looked at the long way, or nothing came.
+    #[inline]
+    pub(crate) fn linger(&mut self) -> bool {
+        if self.peer.forked() || self.consumer.poll() {
+            return false;
+        }
+        self.consumer.publish();
+        let streams = !self.expects_answer();
+        let Self { consumer, spinner, .. } = self;
+        spinner.linger(&mut Data { consumer, streams })
+    }
+
     /// Waits until there is something to take, or to report. `false`: the deadline passed first.
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> bool {
-        let Self { consumer, peer, spinner } = self;
-        let mut data = Data(consumer);
+        let streams = !self.expects_answer();
+        let Self { consumer, peer, spinner, .. } = self;
+        let mut data = Data { consumer, streams };
         block(&mut data, spinner, peer.fences, peer.presence(), deadline) != Ended::TimedOut
     }
 
@@ -407,22 +438,28 @@ impl Drop for ShmRx {
 }
 
 /// Something to take.
-struct Data<'a>(&'a mut Consumer<ShmMemory>);
+struct Data<'a> {
+    consumer: &'a mut Consumer<ShmMemory>,
+    streams: bool,
+}
 
 impl Condition for Data<'_> {
+    fn streams(&self) -> bool {
+        self.streams
+    }
     fn look(&mut self) -> bool {
-        self.0.poll()
+        self.consumer.poll()
     }
     fn holds(&mut self) -> bool {
-        self.0.is_ready()
+        self.consumer.is_ready()
     }
     fn arm(&mut self, armed: u32) {
-        self.0.arm(armed);
+        self.consumer.arm(armed);
     }
     fn disarm(&mut self) {
-        self.0.disarm();
+        self.consumer.disarm();
     }
     fn word(&self) -> &AtomicU32 {
-        &self.0.memory().armed_data().armed
+        &self.consumer.memory().armed_data().armed
     }
 }

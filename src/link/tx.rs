@@ -82,6 +82,7 @@ impl Tx {
     }
 
     /// Whether a grant of `max` bytes could be had now.
+    #[inline]
     pub(crate) fn probe(&mut self, max: usize) -> Result<(), TxError> {
         match self {
             Self::Shm(shm) => shm.probe(max),
@@ -99,6 +100,7 @@ impl Tx {
         }
     }
 
+    #[inline]
     pub(crate) fn grant(&mut self, max: usize) -> Result<Grant<'_>, TxError> {
         match self {
             Self::Shm(shm) => shm.grant(max),
@@ -107,6 +109,7 @@ impl Tx {
         }
     }
 
+    #[inline]
     pub(crate) fn batch(&mut self) -> Batch<'_> {
         match self {
             Self::Shm(shm) => shm.batch(),

@@ -1,9 +1,10 @@
 //! Batches: several records that become visible together.
 
+use super::claim::Place;
 use super::copy;
 use super::error::PushError;
 use super::memory::Memory;
-use super::producer::{Place, Producer};
+use super::producer::Producer;
 use super::record::{Flags, HEADER, Header, Kind, footprint};
 use super::salvage::Marks;
 use crate::sync::Ordering;
@@ -26,6 +27,7 @@ pub struct Batch<'a, M: Memory> {
 }
 
 impl<'a, M: Memory> Batch<'a, M> {
+    #[inline]
     pub(super) fn new(producer: &'a mut Producer<M>) -> Self {
         let position = producer.position();
         let marks = producer.marks();
@@ -36,6 +38,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     ///
     /// # Errors
     /// [`PushError`]; the batch is as it was before, and can still be committed.
+    #[inline]
     pub fn push(&mut self, payload: &[u8]) -> Result<(), PushError> {
         let max = self.producer.geometry().max_payload();
         if payload.len() as u64 > max {
@@ -49,6 +52,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     ///
     /// # Errors
     /// [`PushError`]; the batch is as it was before, and can still be committed.
+    #[inline]
     pub fn push_message(&mut self, message: &[u8]) -> Result<(), PushError> {
         let geometry = self.producer.geometry();
         if message.len() as u64 <= geometry.max_payload() {
@@ -70,6 +74,7 @@ impl<'a, M: Memory> Batch<'a, M> {
         self.first.is_none()
     }
 
+    #[inline]
     fn flags(&self) -> Flags {
         if self.first.is_none() { self.producer.restart_flag() } else { Flags::NONE }
     }
@@ -99,6 +104,7 @@ impl<'a, M: Memory> Batch<'a, M> {
         Ok(())
     }
 
+    #[inline]
     fn add(&mut self, header: Header, prefix: Option<[u8; 8]>, payload: &[u8]) -> Result<(), PushError> {
         let need = footprint(u64::from(header.len));
         if self.bytes + need > self.producer.geometry().max_batch() {
@@ -123,6 +129,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     }
 
     /// Writes the headers of a record, but withholds the first of the batch.
+    #[inline]
     fn place(&mut self, place: Place, header: Header) {
         let geometry = self.producer.geometry();
         let words = self.producer.memory().words();
@@ -139,6 +146,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     }
 
     /// Makes every record of the batch visible at once. An empty batch does nothing.
+    #[inline]
     pub fn commit(self) {
         let Some(first) = self.first else { return };
         let geometry = self.producer.geometry();

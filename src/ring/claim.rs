@@ -2,9 +2,20 @@
 
 use super::copy;
 use super::memory::Memory;
-use super::producer::{Place, Producer};
+use super::producer::Producer;
 use super::record::footprint;
 use std::fmt;
+
+/// A stretch of the ring that may be written: `[start, end)` for the record, `[end, end + 8)` for the next header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Where the padding begins, if there is any; else where the record does.
+    pub from: u64,
+    /// Where the record begins.
+    pub start: u64,
+    /// Where the next record will begin.
+    pub end: u64,
+}
 
 /// Room for one record, to be filled in place and committed. Dropped, it leaves no trace.
 ///
@@ -33,12 +44,14 @@ impl fmt::Display for ClaimFull {
 impl std::error::Error for ClaimFull {}
 
 impl<'a, M: Memory> Claim<'a, M> {
+    #[inline(always)]
     pub(super) fn new(producer: &'a mut Producer<M>, place: Place, max: usize) -> Self {
         Self { producer, place, max, put: 0 }
     }
 
     /// How many bytes were put.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.put
     }
@@ -51,6 +64,7 @@ impl<'a, M: Memory> Claim<'a, M> {
 
     /// How many more bytes can be put.
     #[must_use]
+    #[inline]
     pub fn room(&self) -> usize {
         self.max - self.put
     }
@@ -82,17 +96,20 @@ impl<'a, M: Memory> Claim<'a, M> {
         Ok(())
     }
 
+    #[inline(always)]
     fn words(&self) -> &[crate::sync::AtomicU64] {
         self.producer.payload_words(self.place.start, self.max as u64)
     }
 
     /// Commits the bytes that were put.
+    #[inline]
     pub fn commit(self) {
         let len = self.put;
         self.commit_first(len);
     }
 
     /// Commits the first `len` bytes of those that were put; all of them if there are fewer.
+    #[inline]
     pub fn commit_first(self, len: usize) {
         let len = len.min(self.put);
         let end = self.place.start.wrapping_add(footprint(len as u64));

@@ -95,6 +95,7 @@ pub fn load(words: &[AtomicU64], target: &mut [u8]) {
 }
 
 /// Stores `source` from byte `at` on, keeping the other bytes of the words that it only partly covers.
+#[inline]
 pub fn store_at(words: &[AtomicU64], at: usize, source: &[u8]) {
     let (mut word, shift) = (at / 8, at % 8);
     let mut source = source;
@@ -147,6 +148,24 @@ unsafe fn rep_movsb(from: *const u8, to: *mut u8, len: usize) {
             options(nostack, preserves_flags),
         );
     }
+}
+
+/// Asks for the line of the word with this index, which will be written soon. A hint: it cannot fault and changes nothing.
+#[inline(always)]
+pub fn prefetch_for_write(words: &[AtomicU64], index: usize) {
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    // SAFETY: a prefetch of whatever address changes no memory, no flag, and raises no fault.
+    unsafe {
+        let word = words.as_ptr().wrapping_add(index);
+        std::arch::asm!("prefetchw [{}]", in(reg) word, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(all(target_arch = "aarch64", not(loom), not(miri)))]
+    // SAFETY: a prefetch of whatever address changes no memory, no flag, and raises no fault.
+    unsafe {
+        let word = words.as_ptr().wrapping_add(index);
+        std::arch::asm!("prfm pstl1keep, [{}]", in(reg) word, options(nostack, preserves_flags, readonly));
+    }
+    let _ = (words, index);
 }
 
 /// Tells the processor that the lines of `words` will be read by another core next. A hint: a no-op where the

@@ -1,14 +1,18 @@
 //! The producing end: reserve space, write, commit.
 
 use super::batch::Batch;
-use super::claim::Claim;
+use super::claim::{Claim, Place};
 use super::copy;
 use super::error::{Corrupt, Field, PushError};
 use super::lines::{AWAKE, CLOSED};
 use super::memory::Memory;
 use super::record::{Flags, Geometry, HEADER, Header, Kind, footprint};
 use super::salvage::{Marks, Span, Undelivered};
+use super::stream::Streaming;
 use crate::sync::{Fences, Ordering};
+
+/// How far behind the next header the line lies that is fetched ahead: the first one that no consumer polls.
+const AHEAD: u64 = 64;
 
 /// How many bytes the first lap makes ready at a time.
 const POPULATE_STEP: u64 = 64 * 1024;
@@ -47,28 +51,6 @@ enum State {
     Open,
     Closed,
     Corrupt(Corrupt),
-}
-
-/// What the consumer knows of a streamed message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Streaming {
-    /// Nothing, or all of it.
-    No,
-    /// Its beginning.
-    Open,
-    /// Its beginning, but not yet that the rest will never come: the next record says so.
-    GivenUp,
-}
-
-/// A stretch of the ring that may be written: `[start, end)` for the record, `[end, end + 8)` for the next header.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    /// Where the padding begins, if there is any; else where the record does.
-    pub from: u64,
-    /// Where the record begins.
-    pub start: u64,
-    /// Where the next record will begin.
-    pub end: u64,
 }
 
 impl<M: Memory> Producer<M> {
@@ -143,6 +125,7 @@ impl<M: Memory> Producer<M> {
         self.last = self.position;
         self.position = self.position.wrapping_add(bytes);
         self.room -= bytes;
+        self.fetch_ahead();
         self.wake_consumer();
         true
     }
@@ -178,29 +161,50 @@ impl<M: Memory> Producer<M> {
     ///
     /// # Errors
     /// [`PushError`]; nothing was reserved then.
+    #[inline]
     pub fn claim(&mut self, max: usize) -> Result<Claim<'_, M>, PushError> {
         let len = max as u64;
         if len > self.geometry.max_payload() {
             return Err(PushError::TooLong { len, max: self.geometry.max_payload() });
         }
-        let place = self.reserve(self.position, footprint(len))?;
+        let place = self.place(footprint(len))?;
         self.will_write(place.end);
         Ok(Claim::new(self, place, max))
+    }
+
+    /// Where the next record of `bytes` bytes goes.
+    #[inline(always)]
+    fn place(&mut self, bytes: u64) -> Result<Place, PushError> {
+        if bytes <= self.room && self.memory.armed_data().armed.load(Ordering::Relaxed) != CLOSED {
+            let (start, end) = (self.position, self.position.wrapping_add(bytes));
+            return Ok(Place { from: start, start, end });
+        }
+        self.place_slow(bytes)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn place_slow(&mut self, bytes: u64) -> Result<Place, PushError> {
+        let place = self.reserve(self.position, bytes)?;
+        self.room = if place.from == place.start { self.survey() } else { 0 };
+        Ok(place)
     }
 
     /// Whether a record of `len` bytes could be pushed now.
     ///
     /// # Errors
     /// What [`Producer::push`] would say.
+    #[inline]
     pub fn probe(&mut self, len: usize) -> Result<(), PushError> {
         let (len, max) = (len as u64, self.geometry.max_payload());
         if len > max {
             return Err(PushError::TooLong { len, max });
         }
-        self.reserve(self.position, footprint(len)).map(drop)
+        self.place(footprint(len)).map(drop)
     }
 
     /// Begins a batch: records that become visible together.
+    #[inline]
     pub fn batch(&mut self) -> Batch<'_, M> {
         Batch::new(self)
     }
@@ -378,7 +382,16 @@ impl<M: Memory> Producer<M> {
         self.last = last;
         self.position = end;
         self.marks.pass(end);
+        self.fetch_ahead();
         self.wake_consumer();
+    }
+
+    /// Asks for the line after the one that the consumer polls: the next commit would have to wait for it, because stores
+    /// become visible in their order and the next terminator may lie there.
+    #[inline(always)]
+    fn fetch_ahead(&self) {
+        let index = self.geometry.word(self.position.wrapping_add(AHEAD));
+        copy::prefetch_for_write(self.memory.words(), index);
     }
 
     #[inline(always)]

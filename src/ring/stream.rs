@@ -3,8 +3,19 @@
 use super::copy;
 use super::error::PushError;
 use super::memory::Memory;
-use super::producer::{Producer, Streaming};
+use super::producer::Producer;
 use super::record::{Flags, Header, Kind, footprint};
+
+/// What the consumer knows of a streamed message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Streaming {
+    /// Nothing, or all of it.
+    No,
+    /// Its beginning.
+    Open,
+    /// Its beginning, but not yet that the rest will never come: the next record says so.
+    GivenUp,
+}
 
 /// How far the sending of one message has come.
 ///

@@ -35,6 +35,12 @@
 //! Between two looks stand 8 pauses, on AMD's processors 1 (how long one lasts differs); the clock is read after every 64
 //! looks. Without any pause the poller takes the cache line from a sender that is still filling it.
 //!
+//! For the same reason the receiver of a *stream* (it has sent nothing since it waited last) does not run at its sender's
+//! heels: while the next message comes within two looks, a gap before the first look grows from one look to
+//! [32 pauses](spin), less than a microsecond, and several messages are taken at once. The first that comes later ends it, so neither an answer nor a
+//! message now and then is kept waiting, and with *Spin* nothing is. On a Zen 3 the gap makes a stream of 1 KiB messages
+//! 2.6 times as fast. tests: `only_the_receiver_of_a_quick_stream_looks_later`, `who_has_sent_waits_for_an_answer`
+//!
 //! # The watch thread
 //! A process that sleeps on futexes has one thread in `epoll_wait` on its links' control sockets (hang-up) and its peers'
 //! pidfds, with all signals blocked ([`watch`]). On news it sets the link's flag, fences, swaps the wait words to 0 and
@@ -68,6 +74,11 @@ pub(crate) trait Condition {
     fn look(&mut self) -> bool;
     /// The whole condition: also an end or damage, which the next operation will report.
     fn holds(&mut self) -> bool;
+    /// Whether this is the next message of a stream rather than an answer: then it may be taken together with the ones
+    /// that follow.
+    fn streams(&self) -> bool {
+        false
+    }
     /// Sets the wait word.
     fn arm(&mut self, armed: u32);
     /// Takes that back.

@@ -2,7 +2,9 @@
 
 mod hostile;
 
-use super::{Channel, Options, pair};
+use super::{Channel, Options, Sender, pair};
+use crate::link::Rx;
+use std::time::Duration;
 
 fn connected(options: &Options) -> (Channel, Channel) {
     let (ours, theirs) = pair(options).unwrap();
@@ -42,4 +44,32 @@ fn two_ends_that_both_only_send_do_not_hang() {
     (0..10_000u32).for_each(|i| ours.send(&i.to_le_bytes()).unwrap());
     (0..10_000u32).for_each(|i| assert_eq!(&*ours.recv().unwrap(), i.to_le_bytes()));
     sender.join().unwrap();
+}
+
+#[test]
+fn who_has_sent_waits_for_an_answer() {
+    let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm));
+    let ((mut sender, mut receiver), (_to, _from)) = (ours.split(), theirs.split());
+    let mut expects_answer = || {
+        let Rx::Shm(shm) = receiver.rx() else { panic!("not over shared memory") };
+        shm.expects_answer()
+    };
+    assert!(!expects_answer(), "nothing was sent yet");
+    // The first message begins where the ring does.
+    sender.send(b"first").unwrap();
+    expects_answer();
+    for send in [
+        |sender: &mut Sender| sender.send(b"call").unwrap(),
+        |sender: &mut Sender| sender.send_timeout(b"call", Duration::ZERO).unwrap(),
+        |sender: &mut Sender| sender.grant(0).unwrap().commit().unwrap(),
+        |sender: &mut Sender| {
+            let mut batch = sender.batch();
+            batch.push(b"call").unwrap();
+            batch.commit().unwrap();
+        },
+    ] {
+        send(&mut sender);
+        assert!(expects_answer());
+        assert!(!expects_answer(), "that was the answer");
+    }
 }
