@@ -66,7 +66,8 @@
 //!
 //! # After a crash
 //! The survivor receives what the dead peer had committed, then [`Cause::Died`]; its sends answer the same. A peer that
-//! only let go of its sockets has [`Cause::HungUp`]: its process may go on. [`Receiver::partial`] tells of a message that was
+//! only let go of its sockets has [`Cause::HungUp`]: its process may go on, but over shared memory it gets no more space,
+//! so what it left ends within one capacity, as a dead peer's does. [`Receiver::partial`] tells of a message that was
 //! being streamed. A forked child's copy answers [`Cause::Forked`] and touches nothing. Nothing has a name, so nothing is
 //! left behind.
 

@@ -32,6 +32,11 @@
 //!   `nothing_that_was_sent_before_the_close_is_lost`, `what_was_sent_is_received_before_the_end_is_told`
 //! - A hang-up is not a death: only a pidfd tells that nothing can change any more, and only then is there salvage. tests:
 //!   `what_came_before_a_hang_up_is_received_and_so_is_what_comes_after`
+//! - A peer that is gone gets no more space, so what it left ends: over shared memory within one capacity, even if every
+//!   word of its ring is a header, and even if it has only hung up and writes on. tests:
+//!   `a_dead_peers_ring_full_of_headers_ends_within_one_capacity`,
+//!   `a_peer_that_dies_while_its_endless_ring_is_received_from_ends_it`,
+//!   `a_peer_that_hung_up_and_goes_on_writing_has_an_end_too`
 //! - A sender that waits for space takes in what the peer sends meanwhile ([`Relief`]). tests:
 //!   `two_ends_that_both_only_send_do_not_hang`, `two_ends_that_both_only_send_do_not_wait_for_each_other`
 //! - A forked copy touches nothing. tests: `a_forked_child_is_told_and_may_drop_what_it_inherited`,

@@ -24,7 +24,7 @@ pub struct Consumer<M> {
     /// How many bytes from r on a plain record may take with nothing else to look at: they lie before the wrap, and
     /// taking them publishes nothing. 0 means: look.
     room: u64,
-    /// The producer is dead: nothing is published any more, so the drain ends within one capacity.
+    /// The producer is gone: nothing is published any more, so the drain ends within one capacity.
     frozen: bool,
     pub(super) max_message: u64,
     pub(super) assembly: Assembly,
@@ -299,8 +299,8 @@ impl<M: Memory> Consumer<M> {
         self.memory.armed_data().armed.store(AWAKE, Ordering::Relaxed);
     }
 
-    /// The producer's process is gone: from now on nothing is published, so taking what it committed ends within
-    /// one capacity, whatever stands in the ring.
+    /// The producer's process is gone, or its link: from now on nothing is published, so taking what was committed
+    /// ends within one capacity of the last position that was, whatever stands in the ring or is still written there.
     pub fn freeze(&mut self) {
         self.frozen = true;
     }

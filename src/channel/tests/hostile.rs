@@ -21,7 +21,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-const CAPACITY: u64 = 16 << 10;
+pub(super) const CAPACITY: u64 = 16 << 10;
 const MAX_MESSAGE: u64 = 100_000;
 /// How many calls meet each scribbler, at most.
 const CALLS: u32 = 600;
@@ -33,7 +33,7 @@ fn options() -> Options {
 }
 
 /// This process's end of a link to a child that runs `hostile` with the inside of its own.
-fn linked(hostile: impl FnOnce(ShmTx, ShmRx)) -> (Pid, Channel) {
+pub(super) fn linked(hostile: impl FnOnce(ShmTx, ShmRx)) -> (Pid, Channel) {
     let (control, data) = (socket::pair().unwrap(), socket::pair().unwrap());
     let (mut ours, mut theirs) = (Some((control.0, data.0)), Some((control.1, data.1)));
     let child = fork_child(|| {

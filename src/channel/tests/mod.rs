@@ -1,5 +1,6 @@
 //! What needs more than the public face; the rest is in `tests/conformance`.
 
+mod gone;
 mod hostile;
 
 use super::{Channel, Options, Sender, pair};
