@@ -9,7 +9,9 @@ use std::fmt;
 pub enum Cause {
     /// One of the two ends closed it in good order.
     Closed,
-    /// The peer's end of the control socket is closed, though the peer did not close the link.
+    /// The peer's end of the control socket is closed, though the peer did not close the link; and its process goes on,
+    /// as far as is known. A dying process closes its sockets before its death can be known, so this is said only after
+    /// half a second without news of a death, or at once where the death could not be known (no pidfd).
     HungUp,
     /// The peer's process has ended without closing.
     Died,

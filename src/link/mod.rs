@@ -30,7 +30,10 @@
 //!   `what_a_killed_peer_had_committed_arrives_and_then_its_death`
 //! - What came before an end is received before the end is told, with its cause ([`error::Cause`]). tests:
 //!   `nothing_that_was_sent_before_the_close_is_lost`, `what_was_sent_is_received_before_the_end_is_told`
-//! - A hang-up is not a death: only a pidfd tells that nothing can change any more, and only then is there salvage. tests:
+//! - A hang-up is not a death: only a pidfd tells that nothing can change any more, and only then is there salvage. While
+//!   the pidfd may still tell, the hang-up is not told: `try_recv` says *empty* and `try_send` *full*. tests:
+//!   `a_hang_up_that_was_the_beginning_of_a_death_is_told_as_a_death`,
+//!   `a_hang_up_or_an_end_that_was_the_beginning_of_a_death_is_told_as_a_death`,
 //!   `what_came_before_a_hang_up_is_received_and_so_is_what_comes_after`
 //! - A peer that is gone gets no more space, so what it left ends: over shared memory within one capacity, even if every
 //!   word of its ring is a header, and even if it has only hung up and writes on. tests:

@@ -11,10 +11,15 @@ use crate::wait::watch::{Gone, Watch, Watched};
 use crossbeam_utils::CachePadded;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 const PRESENT: u32 = 0;
 const HUNG_UP: u32 = 1;
 const DEAD: u32 = 2;
+
+/// How long a hang-up is doubted where a pidfd may still tell that it was a death. The kernel closes the sockets of a
+/// dying process shortly before, but a busy machine may take its time in between.
+const DOUBT: Duration = Duration::from_millis(500);
 
 /// The other end of a link, as both directions of this end see it.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub(crate) struct Peer {
     side: Side,
     wire: Option<Arc<Wire>>,
     presence: Presence,
+    /// Until when a hang-up is doubted, once one was seen.
+    doubt: OnceLock<Instant>,
     token: OnceLock<u64>,
     /// Where the last message sent began: tells the receiving half whether what it waits for is an answer.
     sent: CachePadded<AtomicU64>,
@@ -48,9 +55,10 @@ impl Peer {
             Some((page, side)) => (Some(page), side),
             None => (None, Side::A),
         };
-        let (presence, token, wire, sent) =
-            (Presence::default(), OnceLock::new(), None, CachePadded::default());
-        let peer = Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, token, sent });
+        let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
+        let (wire, sent) = (None, CachePadded::default());
+        let peer = Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, sent };
+        let peer = Arc::new(peer);
         if peer.page.is_some() {
             let token = Watch::here()?.add(&peer)?;
             let _ = peer.token.set(token);
@@ -69,9 +77,9 @@ impl Peer {
         wire: Arc<Wire>,
     ) -> Result<Arc<Self>> {
         let (origin, fences, page, side) = (Origin::here()?, Fences::SeqCst, None, Side::A);
-        let (presence, token, wire, sent) =
-            (Presence::default(), OnceLock::new(), Some(wire), CachePadded::default());
-        Ok(Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, token, sent }))
+        let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
+        let (wire, sent) = (Some(wire), CachePadded::default());
+        Ok(Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, sent }))
     }
 
     /// Whether this is a forked copy.
@@ -109,6 +117,29 @@ impl Peer {
     /// Whether the peer's process is known to have ended: only then nothing can change any more.
     pub(crate) fn is_dead(&self) -> bool {
         self.presence.gone() == DEAD
+    }
+
+    /// Whether this end of a socket may be a death of which the pidfd has not told yet: true for a while after the first
+    /// time that this is asked, if there is a pidfd.
+    pub(crate) fn may_be_dying(&self) -> bool {
+        if self.pidfd.is_none() || self.cause().is_some() {
+            return false;
+        }
+        let now = Instant::now();
+        now < *self.doubt.get_or_init(|| now + DOUBT)
+    }
+
+    /// Until when it may be, if that is still open.
+    pub(crate) fn doubt(&self) -> Option<Instant> {
+        let until = *self.doubt.get()?;
+        (self.cause().is_none() && Instant::now() < until).then_some(until)
+    }
+
+    /// The control socket has hung up. It counts for what it is unless it may be a death.
+    pub(crate) fn hang_up(&self) {
+        if self.cause().is_none() && !self.may_be_dying() {
+            self.mark(Gone::HungUp);
+        }
     }
 
     /// The control socket: readable when the peer rang the doorbell.
@@ -176,8 +207,13 @@ impl Watched for Peer {
         (self.control(), self.pidfd())
     }
 
-    fn gone(&self, gone: Gone) {
-        self.mark(gone);
+    fn hung_up(&self) -> Option<Instant> {
+        self.hang_up();
+        self.doubt()
+    }
+
+    fn died(&self) {
+        self.mark(Gone::Dead);
     }
 }
 

@@ -90,8 +90,8 @@
 //!
 //! # After a crash
 //! A dead producer has committed a record or has not: its consumer calls [`Consumer::freeze`] and takes what is there,
-//! which ends within one capacity of the last published head. A dead consumer leaves its cursor: see salvage. Of a message that was being streamed,
-//! [`Consumer::partial`] and [`Undelivered::streamed`] tell how many bytes came.
+//! which ends within one capacity of the last published head. A dead consumer leaves its cursor: see salvage. Of a message
+//! that was being streamed, [`Consumer::partial`] and [`Undelivered::streamed`] tell how many bytes came.
 //!
 //! # Orderings
 //! Each Release in the source carries the label of its pair. Loom explores the pairs within the ring, with full fences

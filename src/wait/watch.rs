@@ -2,16 +2,20 @@
 //!
 //! One for each process that has a link, blocked in `epoll_wait` on the links' control sockets (hang-up only)
 //! and their peers' pidfds, with all signals blocked. A forked child that makes links of its own starts its own.
+//!
+//! A dying process closes its sockets before its pidfd tells. So a hang-up is not passed on for what it seems while the
+//! link doubts it ([`Watched::hung_up`]): the thread asks again when the link says, and sleeps in between like before.
 
 #![allow(unsafe_code)]
 
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::epoll::{Epoll, Interest, Ready};
+use crate::sys::epoll::{Epoll, Interest};
 use crate::sys::fork::Origin;
 use crate::sys::{Result, process};
 use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
 
 /// What the watch thread has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +30,11 @@ pub(crate) enum Gone {
 pub(crate) trait Watched: Send + Sync {
     /// The control socket, and the peer's pidfd where there is one. The same at every call.
     fn descriptors(&self) -> (BorrowedFd<'_>, Option<BorrowedFd<'_>>);
-    /// The peer is gone. Must not block.
-    fn gone(&self, gone: Gone);
+    /// The peer has hung up. `Some`: perhaps because it is dying, of which the pidfd would tell; ask again then. Must
+    /// not block.
+    fn hung_up(&self) -> Option<Instant>;
+    /// The peer's process has ended. Must not block.
+    fn died(&self);
 }
 
 /// The watch thread of this process.
@@ -125,25 +132,31 @@ impl Watch {
 
 fn run(epoll: &Epoll, watched: &Mutex<Entries>) {
     process::block_signals();
+    let find = |token: u64| {
+        let entries = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.by_token.get(&token).and_then(Weak::upgrade)
+    };
     let mut ready = Vec::new();
-    while epoll.wait(&mut ready, None).is_ok() {
+    // The links whose hang-up is in doubt, and until when.
+    let mut doubtful: HashMap<u64, Instant> = HashMap::new();
+    while epoll.wait(&mut ready, doubtful.values().min().copied()).is_ok() {
         for event in ready.drain(..) {
-            let token = event.token & !PIDFD;
-            let entry = watched.lock().unwrap_or_else(PoisonError::into_inner).by_token.get(&token).cloned();
-            if let Some(watched) = entry.and_then(|weak| weak.upgrade()) {
-                tell(epoll, event, &*watched);
+            let Some(watched) = find(event.token & !PIDFD) else { continue };
+            let (control, pidfd) = watched.descriptors();
+            if event.token & PIDFD != 0 {
+                let _ = pidfd.map(|pidfd| epoll.remove(pidfd));
+                watched.died();
+            } else {
+                let _ = epoll.remove(control);
+                doubtful.insert(event.token, Instant::now());
             }
         }
-    }
-}
-
-fn tell(epoll: &Epoll, event: Ready, watched: &dyn Watched) {
-    let (control, pidfd) = watched.descriptors();
-    if event.token & PIDFD == 0 {
-        let _ = epoll.remove(control);
-        watched.gone(Gone::HungUp);
-    } else {
-        let _ = pidfd.map(|pidfd| epoll.remove(pidfd));
-        watched.gone(Gone::Dead);
+        doubtful.retain(|token, until| match find(*token).and_then(|watched| watched.hung_up()) {
+            Some(later) => {
+                *until = later;
+                true
+            }
+            None => false,
+        });
     }
 }

@@ -1,7 +1,8 @@
-//! A peer that has gone and left a ring in which every word is a header, so that there is always one more message.
+//! A peer that has gone: for what it is taken, and what of its ring is still received, even if every word there is a
+//! header, so that there is always one more message.
 
 use super::hostile::{CAPACITY, linked};
-use crate::channel::Receiver;
+use crate::channel::{Receiver, RecvError};
 use crate::link::Rx;
 use crate::link::error::{Cause, RxError};
 use crate::link::shm::ShmTx;
@@ -10,6 +11,7 @@ use crate::sync::Ordering;
 use crate::sys::pidfd::{Pid, Signal};
 use crate::sys::tests::{alone, raw, until};
 use crate::sys::{process, socket};
+use std::sync::Arc;
 
 /// How a message is taken; how many bytes it had.
 type Take = fn(&mut Receiver) -> Result<usize, RxError>;
@@ -119,5 +121,24 @@ fn a_peer_that_hung_up_and_goes_on_writing_has_an_end_too() {
             assert!(taken > 0 && is_overrun(cause), "{taken}: {cause}");
             end(child);
         }
+    });
+}
+
+/// A dying process closes its sockets first. Who waits is told what it was, and nothing before that is known.
+#[test]
+fn a_hang_up_that_was_the_beginning_of_a_death_is_told_as_a_death() {
+    alone(|| {
+        let (child, channel) = linked(|tx, _rx| {
+            socket::shut_sending(tx.peer().control()).unwrap();
+            raw::pause()
+        });
+        let (_sender, mut receiver) = channel.split();
+        let peer = Arc::clone(receiver.rx().peer().unwrap());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| receiver.recv());
+            until(|| peer.doubt().is_some() || peer.cause().is_some());
+            end(child);
+            assert_eq!(waiting.join().unwrap(), Err(RecvError::Disconnected(Cause::Died)));
+        });
     });
 }

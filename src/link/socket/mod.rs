@@ -10,7 +10,7 @@
 //! | full | the ring has no room | `EAGAIN` |
 //! | awaited | a futex | `poll` of data socket, control socket and the peer's pidfd |
 //! | closed | a word | a note on the control socket, then `shutdown` of that half |
-//! | hung up | the watch thread | the control socket, which only the peer holds |
+//! | hung up | the watch thread, once the pidfd kept silent | the control socket, which only the peer holds; likewise |
 //! | died | the watch thread | the pidfd |
 //! | salvage | from the cursor on | what is left at the peer's end of the data socket, held here by a duplicate |
 //!

@@ -140,7 +140,7 @@ impl SocketRx {
             }
             Err(_) => {
                 self.wire.look(&self.peer, Interest::HangUp);
-                Err(RxError::Disconnected(self.peer.cause().unwrap_or(Cause::HungUp)))
+                Err(self.hung_up())
             }
         }
     }
@@ -150,10 +150,18 @@ impl SocketRx {
         if !self.wire.look(&self.peer, Interest::HangUp).shut {
             return self.corrupt(Corrupt { field: Field::Length, value: 0 });
         }
-        self.ended = true;
         let closed = self.closed || self.wire.was_closed(&self.peer, Half::Sending);
-        let cause = if closed { Cause::Closed } else { self.peer.cause().unwrap_or(Cause::HungUp) };
-        RxError::Disconnected(cause)
+        let end = if closed { RxError::Disconnected(Cause::Closed) } else { self.hung_up() };
+        self.ended |= end != RxError::Empty;
+        end
+    }
+
+    /// The peer has not closed and sends nothing more. Nothing is said of it yet if that may be its death.
+    fn hung_up(&self) -> RxError {
+        if self.peer.may_be_dying() {
+            return RxError::Empty;
+        }
+        RxError::Disconnected(self.peer.cause().unwrap_or(Cause::HungUp))
     }
 
     /// What a packet of `len` bytes means in the present state.

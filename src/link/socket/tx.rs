@@ -228,9 +228,13 @@ impl SocketTx {
         if in_time { Ok(()) } else { Err(TxError::TimedOut) }
     }
 
-    /// Why nothing can be sent to a peer that is gone, or has shut the socket.
+    /// Why nothing can be sent to a peer that is gone, or has shut the socket. [`TxError::Full`] for as long as that may
+    /// be its death, so that whoever waits waits for the truth.
     fn shut(&self) -> TxError {
         let closed = self.closed || self.wire.was_closed(&self.peer, Half::Receiving);
+        if !closed && self.peer.may_be_dying() {
+            return TxError::Full;
+        }
         let cause = if closed { Cause::Closed } else { self.peer.cause().unwrap_or(Cause::HungUp) };
         TxError::Disconnected(cause)
     }

@@ -122,13 +122,28 @@ impl Wire {
 
     /// Waits until there is something to receive, or to report. `false`: the deadline passed first.
     pub(super) fn wait_to_receive(&self, peer: &Peer, until: Option<Instant>) -> bool {
-        self.poll(peer, Interest::Readable, Interest::HangUp, Interest::HangUp, until).news
+        self.wait_in_doubt(peer, until).unwrap_or_else(|| {
+            self.poll(peer, Interest::Readable, Interest::HangUp, Interest::HangUp, until).news
+        })
     }
 
     /// Waits until there is space (with [`Interest::Both`]: or something to receive), or something to report.
     /// `false`: the deadline passed first.
     pub(super) fn wait_to_send(&self, peer: &Peer, data: Interest, until: Option<Instant>) -> bool {
-        self.poll(peer, data, Interest::Readable, Interest::Readable, until).news
+        self.wait_in_doubt(peer, until)
+            .unwrap_or_else(|| self.poll(peer, data, Interest::Readable, Interest::Readable, until).news)
+    }
+
+    /// While a hang-up is in doubt, the sockets tell nothing but that, again and again: waits for the pidfd alone.
+    fn wait_in_doubt(&self, peer: &Peer, until: Option<Instant>) -> Option<bool> {
+        let (settled, pidfd) = (peer.doubt()?, peer.pidfd()?);
+        let sooner = until.map_or(settled, |until| until.min(settled));
+        match socket::wait_each([(pidfd, Interest::Readable)], Some(sooner)) {
+            Ok([Some(_)]) => peer.mark(Gone::Dead),
+            Ok([None]) => return Some(sooner == settled),
+            Err(_) => doze(),
+        }
+        Some(true)
     }
 
     /// Whether there is something to receive now, be it the end.
@@ -175,7 +190,7 @@ impl Wire {
     fn handle(&self, peer: &Peer, event: Ready) {
         match event.token {
             DATA => {}
-            CONTROL if event.hangup => peer.mark(Gone::HungUp),
+            CONTROL if event.hangup => peer.hang_up(),
             CONTROL => peer.drain_doorbells(),
             BELL => self.bell.silence(),
             _ => peer.mark(Gone::Dead),

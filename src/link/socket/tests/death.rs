@@ -3,10 +3,11 @@ use crate::link::error::{Cause, RxError, TxError};
 use crate::link::socket::packet::MAX_PAYLOAD;
 use crate::sys::pidfd::{self, Exit, Pid, Signal};
 use crate::sys::tests::raw::pause;
-use crate::sys::tests::{alone, fork_child, open_fds, watchdog};
+use crate::sys::tests::{alone, fork_child, open_fds, until, watchdog};
 use crate::sys::{process, socket};
 use crate::wait::watch::Gone;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// As `kill -9` does, at this very place.
@@ -33,13 +34,7 @@ fn what_a_killed_peer_had_committed_arrives_and_then_its_death() {
             for number in 0..count {
                 assert_eq!(recv(&mut rx).unwrap(), numbered(number, 10 * number as usize));
             }
-            loop {
-                match recv(&mut rx) {
-                    // The kernel closes the sockets of a dying process before it tells of the death.
-                    Err(RxError::Disconnected(Cause::HungUp)) => {}
-                    end => break assert_eq!(end, Err(RxError::Disconnected(Cause::Died))),
-                }
-            }
+            assert_eq!(recv(&mut rx), Err(RxError::Disconnected(Cause::Died)));
             assert_eq!(rx.partial(), None);
             reaped(child);
             drop((tx, rx));
@@ -83,15 +78,7 @@ fn a_sender_that_waits_learns_of_the_death() {
         let ((mut tx, _rx), child) = end_and_child(|_end| pause());
         while tx.try_send(&[0; 4000]).is_ok() {}
         std::thread::scope(|scope| {
-            let sender = scope.spawn(|| {
-                loop {
-                    match tx.send(b"x", Some(watchdog()), None) {
-                        // The kernel closes the sockets of a dying process before it tells of the death.
-                        Err(TxError::Disconnected(Cause::HungUp)) => {}
-                        end => break end,
-                    }
-                }
-            });
+            let sender = scope.spawn(|| tx.send(b"x", Some(watchdog()), None));
             process::signal(child, Signal::KILL).unwrap();
             assert_eq!(sender.join().unwrap(), Err(TxError::Disconnected(Cause::Died)));
         });
@@ -113,6 +100,54 @@ fn a_full_socket_is_not_what_a_dead_peer_is_told_as() {
         process::signal(child, Signal::KILL).unwrap();
         wait_for_exit(child);
         assert_eq!(tx.try_send(b"x"), Err(TxError::Disconnected(Cause::Died)));
+    });
+}
+
+/// A dying process closes its sockets first. Who waits is told what it was, and nothing before that is known.
+#[test]
+fn a_hang_up_or_an_end_that_was_the_beginning_of_a_death_is_told_as_a_death() {
+    alone(|| {
+        let shut: [fn(&End); 2] = [
+            |(tx, _)| socket::shut_sending(tx.peer().control()).unwrap(),
+            |(_, rx)| {
+                let data = rx.peer().wake_fd();
+                socket::shut_sending(data).unwrap();
+                socket::shut_receiving(data).unwrap();
+            },
+        ];
+        for shut in shut {
+            let ((mut tx, mut rx), child) = end_and_child(|end| {
+                shut(&end);
+                pause()
+            });
+            let peer = Arc::clone(rx.peer());
+            std::thread::scope(|scope| {
+                let receiver = scope.spawn(|| recv(&mut rx));
+                until(|| peer.doubt().is_some() || peer.cause().is_some());
+                // One that may be dead takes nothing, and is not said to have hung up.
+                while tx.try_send(&[0; 4000]).is_ok() {}
+                assert_eq!(tx.try_send(b"x"), Err(TxError::Full));
+                let sender = scope.spawn(|| tx.send(b"x", Some(watchdog()), None));
+                process::signal(child, Signal::KILL).unwrap();
+                assert_eq!(receiver.join().unwrap(), Err(RxError::Disconnected(Cause::Died)));
+                assert_eq!(sender.join().unwrap(), Err(TxError::Disconnected(Cause::Died)));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_hang_up_of_a_peer_that_lives_on_is_told_as_one_in_the_end() {
+    alone(|| {
+        let ((mut tx, mut rx), child) = end_and_child(|(tx, _rx)| {
+            socket::shut_sending(tx.peer().control()).unwrap();
+            pause()
+        });
+        assert_eq!(recv(&mut rx), Err(RxError::Disconnected(Cause::HungUp)));
+        assert_eq!(tx.send(b"x", None, None), Err(TxError::Disconnected(Cause::HungUp)));
+        process::signal(child, Signal::KILL).unwrap();
+        wait_for_exit(child);
+        assert_eq!(recv(&mut rx), Err(RxError::Disconnected(Cause::Died)));
     });
 }
 
