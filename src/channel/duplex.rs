@@ -95,6 +95,12 @@ impl Channel {
     }
 
     /// The two halves, each for one thread, without locks. They do not take in messages for each other.
+    ///
+    /// Over shared memory a receiver gives back what it has taken an eighth of the capacity at a time, when it finds
+    /// nothing, or when the peer's sender is seen to wait. A [`Receiver`] that is not called does none of this, and a
+    /// [`Sender`] that waits does not do it for the [`Receiver`] on the same thread, which may be reading there. So what a
+    /// peer can be sure to have under way is 7/8 of the capacity. That is enough for any message up to
+    /// [`Sender::max_atomic`] in a ring of which all was received; longer ones need a receiver that is called meanwhile.
     #[must_use]
     pub fn split(self) -> (Sender, Receiver) {
         let outgoing = self.outgoing.into_inner().unwrap_or_else(PoisonError::into_inner);

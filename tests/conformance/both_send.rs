@@ -2,10 +2,11 @@
 
 use crate::setting::Setting;
 use crate::support::cue::Cue;
-use crate::support::{payload, thread, until};
+use crate::support::{PATIENCE, payload, thread, until};
 use ringway::channel::error::{Cause, RecvError, SendError};
 use ringway::channel::{Channel, Options};
 use std::sync::Mutex;
+use std::time::Instant;
 
 /// Sends `count` messages and only then receives as many; so does the other end.
 fn first_send_then_receive(channel: &Channel, count: u32, most: usize) {
@@ -170,4 +171,29 @@ pub fn a_sender_takes_in_what_comes_once_nobody_receives_any_more(setting: &Sett
             }
         },
     );
+}
+
+/// What a receiving half has taken and not yet given back is not given back by its sending half's wait. It is so little
+/// that the longest message that is committed at once finds room beside it, wherever in the ring it begins.
+pub fn split_halves_that_send_their_longest_at_once_at_the_same_time_do_not_hang(setting: &Setting) {
+    on_both_ends(setting, &setting.options(), |channel, cue| {
+        let (mut sender, mut receiver) = channel.split();
+        let longest = sender.max_atomic() as usize;
+        let mut buffer = vec![0; longest];
+        let mut send_then_receive = |numbers: std::ops::Range<u32>, len: usize| {
+            for number in numbers.clone() {
+                sender.send_deadline(&payload::numbered(0, number, len), Instant::now() + PATIENCE).unwrap();
+            }
+            for number in numbers {
+                // Exactly as many as come, so that no empty ring is found, at which all would be given back.
+                let taken = receiver.recv_into(&mut buffer[..len]).unwrap();
+                assert_eq!((payload::check(&buffer[..taken]), taken), ((0, number), len));
+            }
+        };
+        for round in 0..400 {
+            send_then_receive(0..1 + round % 5, payload::length(round * 16, 4000));
+            send_then_receive(0..1, longest);
+        }
+        cue.meet();
+    });
 }

@@ -43,6 +43,7 @@ macro_rules! of_any_two_ends {
             both_send::a_full_inbox_is_an_error_and_loses_nothing
             both_send::large_messages_pass_each_other
             both_send::many_threads_share_both_ends
+            both_send::split_halves_that_send_their_longest_at_once_at_the_same_time_do_not_hang
             both_send::a_sender_takes_in_what_comes_once_nobody_receives_any_more
             close::what_was_sent_before_the_close_arrives_and_then_the_end
             close::a_sleeping_receiver_is_told_of_the_close
