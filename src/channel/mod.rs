@@ -52,7 +52,7 @@
 //! - Two whole ends that both only send do not wait for each other for ever: each takes in what the other sends, up to
 //!   [`Options::inbox_max`], and then says [`SendError::Full`]. tests: `two_ends_that_both_only_send_do_not_hang`. The two
 //!   halves of a split end do not do that for each other, and neither does one tell what the other has released: see
-//!   [`Channel::split`]. tests: `split_halves_that_send_their_longest_at_once_at_the_same_time_do_not_hang`
+//!   [`Channel::split`]. tests: `what_a_split_receiver_holds_back_leaves_room_for_the_longest_atomic_message`
 //! - Whatever a peer does ends at worst its own link. tests:
 //!   `the_seeds_of_consumer_hostile_reach_both_outcomes_of_every_check`,
 //!   `a_packet_that_no_correct_peer_sends_makes_the_link_corrupt`

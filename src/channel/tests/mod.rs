@@ -74,3 +74,22 @@ fn who_has_sent_waits_for_an_answer() {
         assert!(!expects_answer(), "that was the answer");
     }
 }
+
+/// What was received and not given back is so little that the longest message which is committed at once finds room
+/// beside it, wherever in the ring it begins.
+#[test]
+fn what_a_split_receiver_holds_back_leaves_room_for_the_longest_atomic_message() {
+    let options = Options::new().link(super::LinkChoice::Shm).capacity(16 << 10).unwrap();
+    let (ours, theirs) = connected(&options);
+    let ((mut sender, _receiver), (_sender, mut receiver)) = (ours.split(), theirs.split());
+    let longest = vec![7; sender.max_atomic() as usize];
+    let mut buffer = longest.clone();
+    for round in 0..2000 {
+        let (count, len) = (1 + round % 6, round * 37 % 1000);
+        (0..count).for_each(|_| sender.try_send(&longest[..len]).unwrap());
+        // Exactly as many as there are, so that no empty ring is found, at which all would be given back.
+        (0..count).for_each(|_| assert_eq!(receiver.recv_into(&mut buffer), Ok(len)));
+        sender.try_send(&longest).unwrap();
+        assert_eq!(receiver.recv_into(&mut buffer), Ok(longest.len()));
+    }
+}
