@@ -30,6 +30,7 @@
 //!   reason.
 //! - Another wire version is refused by both ends, which both name both versions; another memory layout makes
 //!   the link a socket.
+//! - A packet of no bytes is no message and no hang-up: it is refused at once.
 //! - Descriptors that were not declared, too few or too many, are closed.
 //! - Fences are paired by `membarrier` only if both ends are registered for it and both sleep with it.
 //!

@@ -199,7 +199,9 @@ impl<M: Machine> Session<M> {
         }
         let event = match received {
             Err(Errno::AGAIN) => return None,
-            Ok((0, _)) | Err(Errno::CONNRESET) => Event::HungUp,
+            // Nothing is not the end but an empty packet while the peer is there; then it is no message.
+            Ok((0, _)) if socket::is_hung_up(socket).unwrap_or(true) => Event::HungUp,
+            Err(Errno::CONNRESET) => Event::HungUp,
             Ok((len, fds)) => Event::Packet { bytes: &packet[..len], fds },
             Err(errno) => Event::Failed { call: "recv", errno: errno.raw_os_error() },
         };

@@ -136,6 +136,15 @@ pub(crate) fn recv_with_fds(fd: impl AsFd, buffer: &mut [u8], fds: &mut Vec<Owne
 pub(crate) fn shut_sending(fd: impl AsFd) -> Result<()> {
     rustix::net::shutdown(fd, Shutdown::Write)
 }
+/// Whether the peer's end is closed, or shut for sending. A receive that took 0 bytes took an empty packet if not.
+///
+/// # Errors
+/// `EPERM`, `ENOSYS`: denied by a filter.
+pub(crate) fn is_hung_up(fd: impl AsFd) -> Result<bool> {
+    let [told] = wait_each([(fd.as_fd(), Interest::HangUp)], Some(Instant::now()))?;
+    Ok(told.is_some_and(|told| told.hangup))
+}
+
 
 /// Nothing more is taken: what is under way can still be received, then comes the end, and whoever sends is told
 /// `EPIPE`. Nobody who waits for space is woken by this.

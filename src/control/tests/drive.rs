@@ -291,3 +291,14 @@ fn an_end_that_is_no_socket_is_an_error_of_the_system() {
     assert_eq!(accept_from(file.as_fd()).unwrap_err(), io("recv"));
     assert_eq!(offer_to(file.as_fd()).unwrap_err(), io("send"));
 }
+
+#[test]
+fn an_empty_packet_is_refused_at_once_and_no_hang_up() {
+    let (a, b) = socket::pair().unwrap();
+    rustix::net::send(&a, &[], rustix::net::SendFlags::empty()).unwrap();
+    assert!(!socket::is_hung_up(&b).unwrap());
+    let short = accept_from(b.as_fd()).unwrap_err();
+    assert!(matches!(short, Refusal::Malformed(MessageError::Short { have: 0, .. })), "{short}");
+    drop(a);
+    assert!(socket::is_hung_up(&b).unwrap());
+}
