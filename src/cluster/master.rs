@@ -29,7 +29,7 @@ impl<P: Port> Master<P> {
     /// Starts the workers. When this returns an error, none of them is left.
     pub(crate) fn start(workers: u32, limits: Limits, port: P, program: Program) -> Result<Self, StartError> {
         let need = |what| move |source: io::Error| StartError::Os { what, source };
-        let origin = Origin::here().map_err(|errno| need("the fork guard")(errno.into()))?;
+        let origin = Origin::here();
         let shared = Arc::new(Shared::new().map_err(need("an epoll"))?);
         let supervisor = Supervisor::new(workers, limits);
         let runtime =

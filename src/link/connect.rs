@@ -214,7 +214,7 @@ fn possible(choice: LinkChoice) -> std::result::Result<(), Cause> {
         return Err(Cause::new(Obstacle::AskedFor));
     }
     let denied = |obstacle| move |errno: Errno| Cause::with_errno(obstacle, errno.raw_os_error());
-    Origin::here().map_err(denied(Obstacle::Other))?;
+    Origin::guarded().map_err(denied(Obstacle::Populate))?;
     futex::probe().map_err(denied(Obstacle::Futex))
 }
 

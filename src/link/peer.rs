@@ -50,7 +50,7 @@ impl Peer {
         page: Option<(Arc<WaitPage>, Side)>,
         fences: Fences,
     ) -> Result<Arc<Self>> {
-        let origin = Origin::here()?;
+        let origin = Origin::here();
         let (page, side) = match page {
             Some((page, side)) => (Some(page), side),
             None => (None, Side::A),
@@ -68,18 +68,11 @@ impl Peer {
 
     /// The peer behind a control socket and a data socket. It is not watched: whoever waits for it polls both
     /// sockets and the pidfd, and marks what it finds.
-    ///
-    /// # Errors
-    /// The errno of the fork guard.
-    pub(crate) fn over_socket(
-        control: Arc<OwnedFd>,
-        pidfd: Option<OwnedFd>,
-        wire: Arc<Wire>,
-    ) -> Result<Arc<Self>> {
-        let (origin, fences, page, side) = (Origin::here()?, Fences::SeqCst, None, Side::A);
+    pub(crate) fn over_socket(control: Arc<OwnedFd>, pidfd: Option<OwnedFd>, wire: Arc<Wire>) -> Arc<Self> {
+        let (origin, fences, page, side) = (Origin::here(), Fences::SeqCst, None, Side::A);
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
         let (wire, sent) = (Some(wire), CachePadded::default());
-        Ok(Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, sent }))
+        Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, sent })
     }
 
     /// Whether this is a forked copy.

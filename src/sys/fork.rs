@@ -14,12 +14,16 @@
 //! | child, before it uses the library | 1 | 0 | 1 ≠ 0: forked | – |
 //! | child, afterwards | 2 | 2 | 1 ≠ 2: forked | 2 = 2: here |
 //!
+//! Where the advice is denied (a filter, a kernel before Linux 4.14) a process is told by its pid, at the price of a system
+//! call an operation. Links over shared memory are not for such a process: they also need `MADV_DONTFORK`.
+//!
 //! Nothing here locks, because a child may inherit any lock in a locked state. `exec` starts from nothing, and
 //! the short life of a `vfork` child between the two (it shares its parent's memory) looks like the parent's.
 
 #![allow(unsafe_code)]
 
-use super::Result;
+use super::pidfd::Pid;
+use super::{Errno, Result, process};
 use crate::sync::{AtomicU64, Ordering};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
@@ -33,20 +37,44 @@ static PAGE: AtomicU64 = AtomicU64::new(0);
 /// any instant at which a fork may happen it is at least what the page holds.
 static DRAWN: AtomicU64 = AtomicU64::new(0);
 
+/// The page of a process that has none: it never holds a generation.
+static NO_PAGE: AtomicU64 = AtomicU64::new(0);
+
 /// The process that something was made in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     page: &'static AtomicU64,
     generation: u64,
+    unguarded: Option<Unguarded>,
+}
+
+/// A process of which the kernel empties no page.
+#[derive(Clone, Copy, Debug)]
+struct Unguarded {
+    pid: Pid,
+    why: Errno,
 }
 
 impl Origin {
-    /// This process.
+    /// This process, if the kernel guards it.
     ///
     /// # Errors
-    /// `ENOMEM`, or `EINVAL` on kernels before Linux 4.14; only at the first use in a program.
-    pub(crate) fn here() -> Result<Self> {
-        let page = page()?;
+    /// `ENOMEM`; `EINVAL` on kernels before Linux 4.14; `EPERM`, `ENOSYS`: denied by a filter. Only at the first use in a
+    /// program.
+    pub(crate) fn guarded() -> Result<Self> {
+        let origin = Self::here();
+        origin.unguarded.map_or(Ok(origin), |unguarded| Err(unguarded.why))
+    }
+
+    /// This process.
+    pub(crate) fn here() -> Self {
+        let page = match page() {
+            Ok(page) => page,
+            Err(why) => {
+                let unguarded = Some(Unguarded { pid: process::id(), why });
+                return Self { page: &NO_PAGE, generation: u64::MAX, unguarded };
+            }
+        };
         let mut generation = page.load(Ordering::Relaxed);
         if generation == 0 {
             let drawn = DRAWN.fetch_add(1, Ordering::Relaxed) + 1;
@@ -56,13 +84,18 @@ impl Origin {
                 Err(theirs) => theirs,
             };
         }
-        Ok(Self { page, generation })
+        Self { page, generation, unguarded: None }
     }
 
     /// Whether the caller runs in a forked child of that process: then nothing may be touched.
     #[inline(always)]
     pub(crate) fn forked(self) -> bool {
-        self.page.load(Ordering::Relaxed) != self.generation
+        self.page.load(Ordering::Relaxed) != self.generation && self.is_child()
+    }
+
+    #[cold]
+    fn is_child(self) -> bool {
+        self.unguarded.is_none_or(|unguarded| process::id() != unguarded.pid)
     }
 }
 

@@ -36,7 +36,7 @@ impl Mapping {
 
     fn finish(mapped: std::io::Result<MmapRaw>) -> Result<Self> {
         let map = mapped.map_err(|error| errno(&error))?;
-        let origin = Origin::here()?;
+        let origin = Origin::guarded()?;
         map.advise(Advice::DontFork).map_err(|error| errno(&error))?;
         Ok(Self { map: ManuallyDrop::new(map), origin })
     }

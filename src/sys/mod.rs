@@ -12,7 +12,7 @@
 //! | [`eventfd`] | a bell inside this process | `EMFILE` | an error |
 //! | [`socket`] | packets and descriptors to and from a peer | `EAGAIN` = full or empty; `EPIPE`, `ECONNRESET` = gone | the caller's to decide |
 //! | [`inherit`] | sockets that cross an `exec` | – | none were passed |
-//! | [`fork`] | a word that a forked child finds wiped | `EINVAL` (before Linux 4.14) | an error |
+//! | [`fork`] | a word that a forked child finds wiped | `EINVAL` (before Linux 4.14), `EPERM`, `ENOSYS` | the pid is compared; the link is a socket |
 //! | [`process`] | processors, limits, parent | – | an answer that is always safe |
 //!
 //! # Rules

@@ -85,8 +85,7 @@ impl Watch {
     fn start() -> Result<Self> {
         let epoll = Arc::new(Epoll::new()?);
         let watched = Arc::new(Mutex::new(Entries::default()));
-        let watch =
-            Self { origin: Origin::here()?, epoll: Arc::clone(&epoll), watched: Arc::clone(&watched) };
+        let watch = Self { origin: Origin::here(), epoll: Arc::clone(&epoll), watched: Arc::clone(&watched) };
         std::thread::Builder::new()
             .name("ringway-watch".into())
             .stack_size(64 * 1024)

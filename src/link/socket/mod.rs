@@ -94,12 +94,12 @@ impl SocketEnd {
     /// The two halves of the link.
     ///
     /// # Errors
-    /// `EMFILE`, `ENFILE`: no descriptor is left. `ENOMEM`, `EINVAL`: there is no fork guard.
+    /// `EMFILE`, `ENFILE`: no descriptor is left.
     pub(crate) fn open(self, capacity: u64, max_message: u64) -> Result<(SocketTx, SocketRx)> {
         let granted = socket::set_send_buffer(&self.data, capacity)?;
         let max_packet = granted.saturating_sub(KERNEL_RESERVE).clamp(MIN_PACKET, MAX_PACKET);
         let wire = Arc::new(Wire::new(self.data)?);
-        let peer = Peer::over_socket(self.control, self.pidfd, Arc::clone(&wire))?;
+        let peer = Peer::over_socket(self.control, self.pidfd, Arc::clone(&wire));
         let tx = SocketTx::new(Arc::clone(&wire), Arc::clone(&peer), self.peer_data, max_packet, max_message);
         Ok((tx, SocketRx::new(wire, peer, max_message)))
     }
