@@ -40,6 +40,11 @@
 //!
 //! Over the socket link `try_send`, a grant and a batch take what fits into one packet, at most 64 KiB.
 //!
+//! A message of at most [`Sender::max_atomic`] bytes (over shared memory half the capacity, over a socket one packet) is
+//! committed in one step, by `send` too: it is there whole or not at all, needs no peer that takes it meanwhile, and is
+//! undelivered as a whole if the peer dies. A longer one is *streamed*: the peer is handed it whole or not at all, but it
+//! needs the peer to take it while it is sent, and is lost if either end dies before its last piece is sent.
+//!
 //! # Guarantees
 //! - A message of any length up to `max_message` arrives whole, in order, at most once. An empty message is a message.
 //!   tests: `two_ends_echo`, `records_of_every_length_come_out_as_they_went_in`
