@@ -169,10 +169,11 @@ fn who_asks_for_shared_memory_alone_is_told_why_there_is_none() {
             let denied = child::fork(|| {
                 seccomp::deny(libc::SYS_memfd_create, errno);
                 let (ours, theirs) = pair(&options().link(LinkChoice::Shm)).unwrap();
-                let peer = std::thread::spawn(|| theirs.connect().unwrap_err().to_string());
-                let errors = [ours.connect().unwrap_err().to_string(), peer.join().unwrap()];
+                let peer = std::thread::spawn(|| theirs.connect().unwrap_err());
+                let errors = [ours.connect().unwrap_err(), peer.join().unwrap()];
                 let why = format!("memfd_create: {name}");
-                assert!(errors.iter().all(|error| error.contains(&why)), "{errors:?}");
+                assert!(errors.iter().all(|error| error.to_string().contains(&why)), "{errors:?}");
+                assert!(errors.iter().all(|error| error.raw_os_error() == Some(errno)), "{errors:?}");
             });
             denied.succeeds();
         }

@@ -65,7 +65,8 @@
 //! # Errors
 //! One small type for each operation, with only the outcomes that it can have ([`error`]). A message is borrowed, so a
 //! refused one is still the caller's. Nothing was sent, or taken, when an error comes back; [`Cause`] says why a direction
-//! has ended: closed, hung up, died, corrupt, or a forked copy.
+//! has ended: closed, hung up, died, corrupt, or a forked copy. Where the system said no, [`ConnectError::raw_os_error`] is
+//! its number, also behind a refused handshake. tests: `who_asks_for_shared_memory_alone_is_told_why_there_is_none`
 //!
 //! # Panics
 //! None.

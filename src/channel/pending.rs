@@ -35,6 +35,17 @@ pub enum ConnectError {
     System(io::Error),
 }
 
+impl ConnectError {
+    /// The system's error number, if it was the system that said no: `EMFILE` at the limit of open files, for example.
+    #[must_use]
+    pub fn raw_os_error(&self) -> Option<i32> {
+        match self {
+            Self::Refused(refusal) => refusal.errno(),
+            Self::System(error) => error.raw_os_error(),
+        }
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -2,6 +2,7 @@
 
 use super::id::WorkerId;
 use crate::channel::CapacityError;
+use crate::sys::Errno;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -40,6 +41,13 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The link to a worker could not be offered: shared memory is demanded and cannot be had, for example.
+    Link {
+        /// The worker that was not started for that.
+        id: WorkerId,
+        /// Why, with the system's error number.
+        source: HandshakeError,
+    },
     /// What the cluster itself needs could not be had.
     Os {
         /// What it is.
@@ -47,6 +55,33 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+/// Why there is no process for a worker.
+#[derive(Debug)]
+pub(crate) enum SpawnError {
+    /// The link was refused at this end.
+    Link(HandshakeError),
+    /// A system call failed.
+    Os(io::Error),
+}
+
+impl From<HandshakeError> for SpawnError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Link(error)
+    }
+}
+
+impl From<io::Error> for SpawnError {
+    fn from(error: io::Error) -> Self {
+        Self::Os(error)
+    }
+}
+
+impl From<Errno> for SpawnError {
+    fn from(errno: Errno) -> Self {
+        Self::Os(errno.into())
+    }
 }
 
 impl fmt::Display for StartError {
@@ -72,6 +107,7 @@ impl fmt::Display for StartError {
             StartError::Spawn { id, program, source } => {
                 write!(f, "worker {id} could not be started from {}: {source}", program.display())
             }
+            StartError::Link { id, source } => write!(f, "worker {id} could not be offered a link: {source}"),
             StartError::Os { what, source } => write!(f, "{what} could not be had for the cluster: {source}"),
         }
     }
@@ -83,6 +119,7 @@ impl std::error::Error for StartError {
             StartError::OwnProgram(source)
             | StartError::Spawn { source, .. }
             | StartError::Os { source, .. } => Some(source),
+            StartError::Link { source, .. } => Some(source),
             _ => None,
         }
     }
@@ -264,11 +301,18 @@ impl std::error::Error for FromEnvError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeError {
     what: String,
+    errno: Option<i32>,
 }
 
 impl HandshakeError {
-    pub(crate) fn new(what: impl Into<String>) -> Self {
-        HandshakeError { what: what.into() }
+    pub(crate) fn new(what: impl Into<String>, errno: Option<i32>) -> Self {
+        HandshakeError { what: what.into(), errno }
+    }
+
+    /// The system's error number, if it was the system that said no: `EMFILE` at the limit of open files, for example.
+    #[must_use]
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.errno
     }
 }
 

@@ -1,6 +1,6 @@
 //! A link without memory: what the cluster's rules are tested against.
 
-use super::error::{HandshakeError, SendError};
+use super::error::{HandshakeError, SendError, SpawnError};
 use super::id::WorkerId;
 use super::link_port::{Armed, Handshake, Link, Port, Progress, ReceiveHalf, Received, SendHalf};
 use super::mark::Sockets;
@@ -191,9 +191,9 @@ pub(crate) struct FakeHandshake {
 impl Port for FakePort {
     type Handshake = FakeHandshake;
 
-    fn offer(&self, id: WorkerId) -> io::Result<(FakeHandshake, Sockets)> {
+    fn offer(&self, id: WorkerId) -> Result<(FakeHandshake, Sockets), SpawnError> {
         if self.denied == Some(id) {
-            return Err(io::ErrorKind::OutOfMemory.into());
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory).into());
         }
         let ((control, theirs), (_, data)) = (socket::pair()?, socket::pair()?);
         let handshake = FakeHandshake { id, control: Arc::new(control), up: Arc::clone(&self.up) };
@@ -218,7 +218,7 @@ impl Handshake for FakeHandshake {
                 self.up.lock().unwrap().insert(self.id, worker);
                 Ok(Progress::Up(link))
             }
-            Ok(_) => Err(HandshakeError::new("garbage")),
+            Ok(_) => Err(HandshakeError::new("garbage", None)),
             Err(_) => Ok(Progress::Waiting),
         }
     }

@@ -1,11 +1,10 @@
 //! What the cluster asks of a link and of its handshake, so that its own rules can be tested without either.
 
-use super::error::{HandshakeError, SendError};
+use super::error::{HandshakeError, SendError, SpawnError};
 use super::id::WorkerId;
 use super::mark::Sockets;
 use super::message::Undelivered;
 use crate::channel::Message;
-use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,7 +110,7 @@ pub(crate) trait Port: Send + Sync + 'static {
     type Handshake: Handshake;
 
     /// Begins a handshake; the second half is for the worker.
-    fn offer(&self, id: WorkerId) -> io::Result<(Self::Handshake, Sockets)>;
+    fn offer(&self, id: WorkerId) -> Result<(Self::Handshake, Sockets), SpawnError>;
 }
 
 pub(crate) type SenderOf<P> = <<P as Port>::Handshake as Handshake>::Sender;

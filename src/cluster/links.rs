@@ -1,6 +1,6 @@
 //! The real links: what the cluster asks of a handshake and of a link, answered by the channel's parts.
 
-use super::error::{HandshakeError, SendError};
+use super::error::{HandshakeError, SendError, SpawnError};
 use super::id::WorkerId;
 use super::link_port::{Armed, Handshake, Link, Port, Progress, ReceiveHalf, Received, SendHalf};
 use super::mark::Sockets as WorkerSockets;
@@ -33,10 +33,16 @@ impl Links {
     }
 }
 
+impl From<&Refusal> for HandshakeError {
+    fn from(refusal: &Refusal) -> Self {
+        Self::new(refusal.to_string(), refusal.errno())
+    }
+}
+
 impl Port for Links {
     type Handshake = Offering;
 
-    fn offer(&self, id: WorkerId) -> io::Result<(Offering, WorkerSockets)> {
+    fn offer(&self, id: WorkerId) -> Result<(Offering, WorkerSockets), SpawnError> {
         let (control, worker_control) = socket::pair()?;
         let (data, worker_data) = socket::pair()?;
         let peer_data = Some(worker_data.try_clone()?);
@@ -48,7 +54,7 @@ impl Port for Links {
         let under_way = Some(UnderWay { end, session, data, peer_data });
         let mut offering = Offering { control, under_way };
         // The offer waits in the socket for the worker to be there.
-        offering.step().map_err(io::Error::other)?;
+        offering.step()?;
         Ok((offering, WorkerSockets { control: worker_control, data: worker_data }))
     }
 }
@@ -82,7 +88,7 @@ impl Handshake for Offering {
             Ok(drive::Progress::Waiting { .. }) => return Ok(Progress::Waiting),
             Ok(drive::Progress::Done(established)) => *established,
             Err(Refusal::HungUp { .. } | Refusal::Died { .. }) => return Ok(Progress::HungUp),
-            Err(refusal) => return Err(HandshakeError::new(refusal.to_string())),
+            Err(refusal) => return Err(HandshakeError::from(&refusal)),
         };
         let Some(UnderWay { end, data, peer_data, .. }) = self.under_way.take() else {
             return Ok(Progress::HungUp);
@@ -93,7 +99,10 @@ impl Handshake for Offering {
                 let peer = Arc::clone(link.tx.peer());
                 Ok(Progress::Up(Link { sender: link.tx, receiver: Incoming { rx: link.rx, peer } }))
             }
-            Err(errno) => Err(HandshakeError::new(format!("the link could not be set up: {errno}"))),
+            Err(errno) => {
+                let what = format!("the link could not be set up: {errno}");
+                Err(HandshakeError::new(what, Some(errno.raw_os_error())))
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 //! It starts the workers itself, because a worker is to die with the thread that started it: this one lives as long
 //! as the cluster, and ends only after the last worker.
 
-use super::error::{HandshakeError, StartError};
+use super::error::{HandshakeError, SpawnError, StartError};
 use super::event::{Event, ExitCause};
 use super::id::WorkerId;
 use super::inbox::Inbox;
@@ -226,15 +226,18 @@ impl<P: Port> Runtime<P> {
     fn spawn(&mut self, id: WorkerId) -> Input {
         match self.try_spawn(id) {
             Ok(pid) => Input::Spawned { id, pid },
-            Err(source) => {
+            Err(error) => {
                 let program = self.program.path().to_owned();
-                self.failure = Some(StartError::Spawn { id, program, source });
+                self.failure = Some(match error {
+                    SpawnError::Link(source) => StartError::Link { id, source },
+                    SpawnError::Os(source) => StartError::Spawn { id, program, source },
+                });
                 Input::SpawnFailed { id }
             }
         }
     }
 
-    fn try_spawn(&mut self, id: WorkerId) -> io::Result<u32> {
+    fn try_spawn(&mut self, id: WorkerId) -> Result<u32, SpawnError> {
         let (handshake, sockets) = self.port.offer(id)?;
         let control = Arc::clone(handshake.control());
         self.epoll.add(&*control, token(id), Interest::Readable)?;
@@ -294,9 +297,10 @@ impl<P: Port> Runtime<P> {
         // From here on the socket carries doorbells, which are the inbox's; the hang-up is still ours.
         let watched =
             self.epoll.modify(&*worker.control, token(id), Interest::HangUp).map_err(io::Error::from);
-        watched
-            .and_then(|()| self.shared.inbox.watch(id, &link.receiver))
-            .map_err(|error| HandshakeError::new(format!("the link could not be watched: {error}")))?;
+        watched.and_then(|()| self.shared.inbox.watch(id, &link.receiver)).map_err(|error| {
+            let what = format!("the link could not be watched: {error}");
+            HandshakeError::new(what, error.raw_os_error())
+        })?;
         worker.link = Stage::Ready(link);
         Ok(())
     }

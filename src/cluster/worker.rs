@@ -47,9 +47,7 @@ impl Worker {
         let master = master_pidfd(mark.master());
         let pending = Pending::accepting(sockets.control, sockets.data, options.clone());
         let channel = pending.connect_to(master).map_err(|error| match error {
-            ConnectError::Refused(refusal) => {
-                FromEnvError::Handshake(HandshakeError::new(refusal.to_string()))
-            }
+            ConnectError::Refused(refusal) => FromEnvError::Handshake(HandshakeError::from(&refusal)),
             ConnectError::System(source) => FromEnvError::Os { what: "the link", source },
         })?;
         let identity = &channel.about().identity;

@@ -165,7 +165,7 @@ impl<'a> Choices<'a> {
     fn receipt(&mut self, declared: usize) -> FdReceipt {
         match self.byte() % 8 {
             0 => FdReceipt::Complete(self.below(301)),
-            1 => FdReceipt::Truncated,
+            1 => FdReceipt::Truncated { errno: 0 },
             2 => FdReceipt::Denied { errno: 1 },
             _ => FdReceipt::Complete(declared),
         }

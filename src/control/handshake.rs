@@ -55,7 +55,10 @@ pub enum FdReceipt {
     /// All that were sent.
     Complete(usize),
     /// Fewer than were sent, all closed by now: there was no room for so many, or this process may open no more.
-    Truncated,
+    Truncated {
+        /// The system's error number, if this process may open no more; 0 if there were too many.
+        errno: i32,
+    },
     /// This process may not receive descriptors: the kernel dropped whatever there was.
     Denied {
         /// The system's error number.
@@ -288,6 +291,6 @@ pub(super) fn count_fds(
         FdReceipt::Complete(got) if got == expected => Ok(Ok(declared)),
         FdReceipt::Denied { errno } => Ok(Err(Cause::with_errno(Obstacle::ReceiveFds, errno))),
         FdReceipt::Complete(got) => Err(Refusal::Descriptors { kind, expected, got }),
-        FdReceipt::Truncated => Err(Refusal::DescriptorsTruncated { kind, expected }),
+        FdReceipt::Truncated { errno } => Err(Refusal::DescriptorsTruncated { kind, expected, errno }),
     }
 }

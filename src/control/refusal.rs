@@ -45,6 +45,8 @@ pub enum Refusal {
         kind: Kind,
         /// How many it said.
         expected: usize,
+        /// Why this process may open no more (`EMFILE`, `ENFILE`); 0 if it may, and the peer sent too many.
+        errno: i32,
     },
     /// The peer contradicted what was settled before.
     Contradiction {
@@ -101,6 +103,20 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The system's error number, if it was the system that said no, at either end: `EMFILE` at the limit of open files,
+    /// for example.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::NoSharedMemory(fallback) => fallback.cause.errno(),
+            Self::Peer(refuse) => refuse.fallback.and_then(|fallback| fallback.cause.errno()),
+            Self::Io { errno, .. } | Self::DescriptorsTruncated { errno, .. } => {
+                Some(*errno).filter(|errno| *errno != 0)
+            }
+            _ => None,
+        }
+    }
+
     /// What the peer is told: nothing if it knows, or cannot hear.
     pub(crate) fn notice(&self) -> Option<Message> {
         let mut refuse = Refuse { reason: Reason::Malformed, limit: 0, fallback: None };
@@ -158,10 +174,17 @@ impl fmt::Display for Refusal {
             Self::Contradiction { kind } => {
                 write!(f, "the peer's {kind} contradicts what was settled before")
             }
-            Self::DescriptorsTruncated { kind, expected } => write!(
+            Self::DescriptorsTruncated { kind, expected, errno: 0 } => {
+                write!(
+                    f,
+                    "the descriptors of {kind}, which said {expected}, were cut off: the peer sent too many"
+                )
+            }
+            Self::DescriptorsTruncated { kind, expected, errno } => write!(
                 f,
-                "the descriptors of {kind}, which said {expected}, were cut off: \
-                 the peer sent too many, or this process is at its limit of open files (RLIMIT_NOFILE)"
+                "the descriptors of {kind}, which said {expected}, were cut off, because no more files can be opened \
+                 here (RLIMIT_NOFILE): {}",
+                std::io::Error::from_raw_os_error(*errno)
             ),
             Self::TimedOut { stage, after } => write!(
                 f,

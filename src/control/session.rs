@@ -218,7 +218,10 @@ fn receive(
     fds: &mut Vec<OwnedFd>,
 ) -> Result<(usize, FdReceipt), Errno> {
     match socket::recv_with_fds(socket, packet, fds) {
-        Ok(received) if received.fds_truncated => Ok((received.len, FdReceipt::Truncated)),
+        Ok(received) if received.fds_truncated => {
+            let errno = received.no_room.map_or(0, Errno::raw_os_error);
+            Ok((received.len, FdReceipt::Truncated { errno }))
+        }
         Ok(received) => Ok((received.len, FdReceipt::Complete(fds.len()))),
         Err(errno @ (Errno::PERM | Errno::NOSYS | Errno::ACCESS)) => {
             let denied = FdReceipt::Denied { errno: errno.raw_os_error() };

@@ -101,6 +101,8 @@ pub(crate) struct Received {
     pub(crate) truncated: bool,
     /// More descriptors came than [`MAX_FDS`], or than this process may still open.
     pub(crate) fds_truncated: bool,
+    /// Why this process may open no more of them, if that is why they were truncated.
+    pub(crate) no_room: Option<Errno>,
 }
 
 /// Receives one packet and appends its descriptors, close-on-exec, to `fds`; none of them if the packet or
@@ -112,18 +114,21 @@ pub(crate) fn recv_with_fds(fd: impl AsFd, buffer: &mut [u8], fds: &mut Vec<Owne
     let mut space = [MaybeUninit::uninit(); FDS_SPACE];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-    let message = rustix::net::recvmsg(fd, &mut [IoSliceMut::new(buffer)], &mut control, flags)?;
+    let message = rustix::net::recvmsg(&fd, &mut [IoSliceMut::new(buffer)], &mut control, flags)?;
     let mut arrived = Vec::new();
     for part in control.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = part {
             arrived.extend(rights);
         }
     }
+    let cut = message.flags.contains(ReturnFlags::CTRUNC);
     let received = Received {
         len: message.bytes,
         truncated: message.flags.contains(ReturnFlags::TRUNC),
         // The buffer is aligned by padding, in which one more may have found room.
-        fds_truncated: message.flags.contains(ReturnFlags::CTRUNC) || arrived.len() > MAX_FDS,
+        fds_truncated: cut || arrived.len() > MAX_FDS,
+        // The kernel does not say why it cut them off. Those that did arrive are still open, so it says so now.
+        no_room: if cut { rustix::io::fcntl_dupfd_cloexec(&fd, 0).err() } else { None },
     };
     if !received.truncated && !received.fds_truncated {
         fds.append(&mut arrived);
@@ -131,11 +136,6 @@ pub(crate) fn recv_with_fds(fd: impl AsFd, buffer: &mut [u8], fds: &mut Vec<Owne
     Ok(received)
 }
 
-/// Nothing more is sent: the peer receives what is under way, then the end. It holds for the socket, and so for
-/// every descriptor of it.
-pub(crate) fn shut_sending(fd: impl AsFd) -> Result<()> {
-    rustix::net::shutdown(fd, Shutdown::Write)
-}
 /// Whether the peer's end is closed, or shut for sending. A receive that took 0 bytes took an empty packet if not.
 ///
 /// # Errors
@@ -145,6 +145,11 @@ pub(crate) fn is_hung_up(fd: impl AsFd) -> Result<bool> {
     Ok(told.is_some_and(|told| told.hangup))
 }
 
+/// Nothing more is sent: the peer receives what is under way, then the end. It holds for the socket, and so for
+/// every descriptor of it.
+pub(crate) fn shut_sending(fd: impl AsFd) -> Result<()> {
+    rustix::net::shutdown(fd, Shutdown::Write)
+}
 
 /// Nothing more is taken: what is under way can still be received, then comes the end, and whoever sends is told
 /// `EPIPE`. Nobody who waits for space is woken by this.

@@ -122,7 +122,7 @@ fn a_worker_that_attaches_and_exits() {
 #[test]
 fn a_worker_that_talks_garbage_is_killed() {
     let (master, _port) = start(1, "garbage garbage garbage sleep");
-    let why = HandshakeError::new("garbage");
+    let why = HandshakeError::new("garbage", None);
     assert_eq!(rest(&master), [format!("{:?} with 0 undelivered: exited 1", ExitCause::Handshake(why))]);
 }
 

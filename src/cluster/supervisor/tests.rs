@@ -125,7 +125,7 @@ fn a_worker_that_never_speaks_is_killed() {
 #[test]
 fn a_worker_whose_handshake_fails_is_killed() {
     let (mut world, _) = World::new(1);
-    let why = HandshakeError::new("garbage");
+    let why = HandshakeError::new("garbage", None);
     world.does(Input::Spawned { id: ONE, pid: 7 });
     assert_eq!(world.does(Input::Refused { id: ONE, why: why.clone() }), [kill(ONE)]);
     let last = world.does(died(ONE, End::Code(0)));
@@ -245,7 +245,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         6 => id.clone().prop_map(|id| Input::Spawned { id, pid: 7 }),
         1 => id.clone().prop_map(|id| Input::SpawnFailed { id }),
         6 => id.clone().prop_map(|id| Input::Attached { id }),
-        1 => id.clone().prop_map(|id| Input::Refused { id, why: HandshakeError::new("garbage") }),
+        1 => id.clone().prop_map(|id| Input::Refused { id, why: HandshakeError::new("garbage", None) }),
         2 => id.clone().prop_map(|id| Input::HungUp { id }),
         2 => (id, end).prop_map(|(id, end)| Input::Died { id, end }),
         1 => (0u64..30).prop_map(|seconds| Input::Stop { within: Duration::from_secs(seconds) }),

@@ -64,7 +64,10 @@ fn a_process_at_its_limit_of_descriptors_says_so_leaks_nothing_and_can_try_again
         limit(Resource::Nofile, highest + 3);
         let end = drive::accept(b.as_fd(), None, acceptance(), &mut host, soon());
         limit(Resource::Nofile, unlimited);
-        assert_eq!(end.unwrap_err(), Refusal::DescriptorsTruncated { kind: Kind::Hello, expected: 3 });
+        let refusal = end.unwrap_err();
+        let errno = libc::EMFILE;
+        assert_eq!(refusal, Refusal::DescriptorsTruncated { kind: Kind::Hello, expected: 3, errno });
+        assert_eq!(refusal.errno(), Some(errno));
         assert_eq!(open_fds(), before);
 
         for end in both_after(&mut host, &mut Host::new(Ok(())), |_| ()) {

@@ -123,11 +123,13 @@ fn descriptors_are_named_with_the_packet_that_brought_them_and_no_other() {
 #[test]
 fn descriptors_that_were_cut_off_are_refused() {
     let bytes = a_hello(hello()).encode();
-    let action =
-        awaiting_hello(acceptance()).tell(Event::Packet { bytes: &bytes, fds: FdReceipt::Truncated });
-    let cut = Refusal::DescriptorsTruncated { kind: Kind::Hello, expected: 3 };
-    assert_eq!(refusal(action), cut);
-    assert!(cut.to_string().contains("RLIMIT_NOFILE"));
+    for (errno, shown) in [(24, "RLIMIT_NOFILE"), (0, "too many")] {
+        let fds = FdReceipt::Truncated { errno };
+        let action = awaiting_hello(acceptance()).tell(Event::Packet { bytes: &bytes, fds });
+        let cut = Refusal::DescriptorsTruncated { kind: Kind::Hello, expected: 3, errno };
+        assert_eq!(refusal(action), cut);
+        assert!(cut.to_string().contains(shown), "{cut}");
+    }
 }
 
 #[test]

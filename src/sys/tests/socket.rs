@@ -11,7 +11,7 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-const WHOLE: Received = Received { len: 1, truncated: false, fds_truncated: false };
+const WHOLE: Received = Received { len: 1, truncated: false, fds_truncated: false, no_room: None };
 
 #[test]
 fn packets_keep_their_bounds_and_order() {
@@ -58,7 +58,7 @@ fn a_packet_longer_than_the_buffer_is_told_and_lost() {
     send(&a, &[2; 9]).unwrap();
     send(&a, &[3; 8]).unwrap();
     assert_eq!(recv(&b, &mut [0; 8]), Err(Errno::MSGSIZE));
-    let cut = Received { len: 8, truncated: true, fds_truncated: false };
+    let cut = Received { len: 8, truncated: true, fds_truncated: false, no_room: None };
     assert_eq!(recv_with_fds(&b, &mut [0; 8], &mut Vec::new()), Ok(cut));
     assert_eq!(recv(&b, &mut [0; 8]), Ok(8));
 }
@@ -115,7 +115,7 @@ fn descriptors_of_a_packet_that_was_cut_or_not_asked_for_are_closed() {
         let before = open_fds();
         let mut fds = Vec::new();
         send_with_fds(&a, &[0; 9], &[a.as_fd(); 3]).unwrap();
-        let cut = Received { len: 8, truncated: true, fds_truncated: false };
+        let cut = Received { len: 8, truncated: true, fds_truncated: false, no_room: None };
         assert_eq!(recv_with_fds(&b, &mut [0; 8], &mut fds), Ok(cut));
         send_with_fds(&a, b"x", &[a.as_fd(); 3]).unwrap();
         assert_eq!(recv(&b, &mut [0; 8]), Ok(1));
@@ -134,7 +134,7 @@ fn a_receiver_at_its_limit_of_descriptors_takes_none() {
         let unlimited = crate::sys::process::open_max().unwrap();
         limit(Resource::Nofile, highest + 3);
         let mut fds = Vec::new();
-        let cut = Received { fds_truncated: true, ..WHOLE };
+        let cut = Received { fds_truncated: true, no_room: Some(Errno::MFILE), ..WHOLE };
         assert_eq!(recv_with_fds(&b, &mut [0; 8], &mut fds), Ok(cut));
         limit(Resource::Nofile, unlimited);
         assert!(fds.is_empty());
