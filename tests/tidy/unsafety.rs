@@ -17,6 +17,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("src/cluster/spawn.rs", "what a child does between fork and exec"),
     ("src/ring/copy.rs", "the string engine and the demotion hint are inline assembly"),
     ("src/ring/tests/guarded.rs", "buffers between pages that must not be touched"),
+    ("src/ring/tests/in_place.rs", "a message that is read in place becomes a slice"),
     ("src/segment/memory.rs", "the lines of a mapped direction are reached through pointers into it"),
     ("src/segment/view.rs", "mapped bytes become typed views"),
     ("src/sys/fork.rs", "the fork guard's page is mapped for the life of the process"),

@@ -14,6 +14,8 @@ mod guarded;
 mod hostile_headers;
 #[cfg(not(any(loom, miri)))]
 mod hostile_words;
+#[cfg(not(loom))]
+mod in_place;
 #[cfg(loom)]
 mod loom;
 #[cfg(not(any(loom, miri)))]

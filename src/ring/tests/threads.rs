@@ -6,15 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long an end may find nothing to do before the test says that the other one stands still.
-const WATCHDOG: Duration = Duration::from_secs(60);
+pub(super) const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// How many messages each thread test sends through a ring of `capacity` bytes.
-fn messages(capacity: usize) -> u64 {
+pub(super) fn messages(capacity: usize) -> u64 {
     if cfg!(miri) { 30 } else { rounds(capacity as u64 * 4, 10_000_000) }
 }
 
 /// Lets the other end work: on the other processor for a while, then on this one.
-fn pause(tries: &mut u32) {
+pub(super) fn pause(tries: &mut u32) {
     *tries += 1;
     if cfg!(miri) || *tries % 256 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
 }
@@ -33,7 +33,7 @@ fn message(i: u64, capacity: usize) -> Vec<u8> {
 }
 
 /// Asks again until there is room.
-fn retry<T>(mut attempt: impl FnMut() -> Result<T, PushError>) -> T {
+pub(super) fn retry<T>(mut attempt: impl FnMut() -> Result<T, PushError>) -> T {
     let (begin, mut tries) = (Instant::now(), 0);
     loop {
         match attempt() {
