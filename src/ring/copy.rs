@@ -4,7 +4,8 @@
 //! or store of an aligned 64-bit word, or an instruction in inline assembly, which the compiler may not look
 //! into. Neither makes an assumption about the value, and the result is an owned copy that is only ever bytes.
 //!
-//! * *words*: a loop of relaxed atomics. Everywhere, alone under loom, Miri and ThreadSanitizer.
+//! * *words*: a loop of relaxed atomics. Everywhere; alone under loom and Miri, and with `--cfg ringway_words`
+//!   under the sanitizers, which see no access of an instruction in assembly.
 //! * *string*: `rep movsb` on x86-64, for copies of at least `STRING_FROM` bytes.
 
 #![cfg_attr(not(loom), allow(unsafe_code))]
@@ -12,14 +13,14 @@
 use crate::sync::{AtomicU64, Ordering};
 
 /// Copies of this many bytes and more use the string engine where there is one. Measured by the `copy` bench.
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
 pub const STRING_FROM: usize = 192;
 
 /// Stores `source` into the ring, from the first byte of `words` on. The bytes after it in its last word become 0.
 #[inline(always)]
 pub fn store(words: &[AtomicU64], source: &[u8]) {
     assert!(source.len() <= words.len() * 8);
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
     if source.len() >= STRING_FROM {
         return string_store(words, source);
     }
@@ -80,7 +81,7 @@ fn scatter(word: u64, bytes: &mut [u8]) {
 #[inline(always)]
 pub fn load(words: &[AtomicU64], target: &mut [u8]) {
     assert!(target.len() <= words.len() * 8);
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
     if target.len() >= STRING_FROM {
         return string_load(words, target);
     }
@@ -119,7 +120,7 @@ fn patch(word: &AtomicU64, at: usize, bytes: &[u8]) {
     word.store(u64::from_ne_bytes(value), Ordering::Relaxed);
 }
 
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
 #[inline(always)]
 fn string_store(words: &[AtomicU64], source: &[u8]) {
     // SAFETY: `store` asserted that `words` covers `source.len()` bytes, and an AtomicU64 may be written through
@@ -127,7 +128,7 @@ fn string_store(words: &[AtomicU64], source: &[u8]) {
     unsafe { rep_movsb(source.as_ptr(), words.as_ptr().cast_mut().cast(), source.len()) }
 }
 
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
 #[inline(always)]
 fn string_load(words: &[AtomicU64], target: &mut [u8]) {
     // SAFETY: `load` asserted that `words` covers `target.len()` bytes; `target` is ours alone. The assembly is
@@ -137,7 +138,7 @@ fn string_load(words: &[AtomicU64], target: &mut [u8]) {
 
 /// # Safety
 /// `len` bytes must be readable at `from` and writable at `to`, and must not overlap.
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_tsan)))]
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
 #[inline(always)]
 unsafe fn rep_movsb(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: the caller vouches for both ranges; the direction flag is clear by the calling convention.
