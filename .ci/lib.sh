@@ -29,10 +29,14 @@ features() {
     sed '/^default$/d'
 }
 
-# need_nightly COMPONENT...
+# need_nightly COMPONENT...: asks rustup only for what is not there, so that the steps run without a network.
 need_nightly() {
   rustup toolchain list | grep -q '^nightly' || run rustup toolchain install nightly --profile minimal
-  [ $# -eq 0 ] || run rustup component add --toolchain nightly "$@"
+  local component installed
+  installed=$(rustc +nightly --print sysroot)/lib/rustlib/components
+  for component; do
+    grep -qxE "$component(-preview)?(-$HOST)?" "$installed" || run rustup component add --toolchain nightly "$component"
+  done
 }
 
 # need_tool NAME: a cargo subcommand.
