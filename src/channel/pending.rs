@@ -7,7 +7,7 @@ use crate::control::identity::Identity;
 use crate::control::refusal::Refusal;
 use crate::link::About;
 use crate::link::connect::{End, Sockets};
-use crate::sys::{Errno, socket};
+use crate::sys::{Errno, deadline, socket};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -100,7 +100,7 @@ impl Pending {
 
     /// Connects with the other end, whose process is `peer` if that is known.
     pub(crate) fn connect_to(self, peer: Option<OwnedFd>) -> Result<Channel, ConnectError> {
-        let until = Instant::now() + self.options.handshake_timeout;
+        let until = deadline::after(Instant::now(), self.options.handshake_timeout);
         let wish = self.options.wish(Identity::new(0, 0));
         let control = self.sockets.control.as_fd();
         let (end, established) = if self.offers {

@@ -14,7 +14,7 @@ use crate::link::connect::{End, Sockets};
 use crate::link::error::{Cause, RxError, TxError};
 use crate::link::peer::Peer;
 use crate::link::{Rx, Tx};
-use crate::sys::socket;
+use crate::sys::{deadline, socket};
 use crate::wait::watch::Gone;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -48,7 +48,8 @@ impl Port for Links {
         let peer_data = Some(worker_data.try_clone()?);
         let end = End::offering(self.options.wish(Identity::new(id.slot(), id.generation())));
         // The supervisor has the time limit: it knows when the process was started.
-        let (now, until) = (Instant::now(), Instant::now() + self.options.handshake_limit() * 2);
+        let now = Instant::now();
+        let until = deadline::after(now, self.options.handshake_limit().saturating_mul(2));
         let session = Session::offer(end.offer(), now, until);
         let control = Arc::new(control);
         let under_way = Some(UnderWay { end, session, data, peer_data });

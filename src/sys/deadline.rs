@@ -13,6 +13,13 @@ pub(super) fn left(deadline: Instant) -> Timespec {
     Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() }
 }
 
+/// The instant `timeout` after `now`; of a timeout that no clock can count, the half, or as much as can be counted.
+pub(crate) fn after(now: Instant, timeout: Duration) -> Instant {
+    let halves = std::iter::successors(Some(timeout), |longer| Some(*longer / 2));
+    // The last of them is zero, which always can.
+    halves.filter_map(|timeout| now.checked_add(timeout)).next().unwrap_or(now)
+}
+
 /// Whether `deadline` has passed; one that is absent never does.
 pub(super) fn passed(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| Instant::now() >= deadline)

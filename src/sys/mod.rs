@@ -28,6 +28,7 @@
 
 #![allow(dead_code, reason = "the layers that use it come next")]
 
+pub(crate) mod deadline;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod fork;
@@ -39,8 +40,6 @@ pub(crate) mod memfd;
 pub(crate) mod pidfd;
 pub(crate) mod process;
 pub(crate) mod socket;
-
-mod deadline;
 
 pub(crate) use rustix::io::{Errno, Result};
 

@@ -95,6 +95,19 @@ fn a_program_that_never_speaks_is_killed() {
 }
 
 #[test]
+fn a_time_that_no_clock_can_count_is_no_limit() {
+    alone!(|| program::run(echo, || over_each_link(|link| {
+        let builder = Cluster::builder().workers(1).link(link).handshake_timeout(Duration::MAX);
+        let (cluster, mut diary) = (builder.start().unwrap(), Diary::default());
+        cluster.send(cluster.ids()[0], b"hello").unwrap();
+        assert_eq!(*diary.next_message(&cluster).1, *b"hello");
+        cluster.stop(Duration::MAX).unwrap();
+        diary.read_on(&cluster, |_, _| {});
+        diary.ends_well();
+    })));
+}
+
+#[test]
 fn messages_at_the_limits_pass_and_longer_ones_do_not() {
     const MAX: usize = 3000;
     let work = |worker: Worker| {
