@@ -80,6 +80,7 @@
 
 mod duplex;
 pub mod error;
+mod exec;
 mod message;
 mod options;
 mod pending;
@@ -106,6 +107,7 @@ pub use error::{
     BatchError, Cause, RecvError, RecvIntoError, RecvTimeoutError, SalvageError, SendError, SendTimeoutError,
     TryRecvError, TryRecvIntoError, TrySendError,
 };
+pub use exec::{FromEnvError, SpawnError, spawn};
 pub use message::Message;
 pub use options::{HANDSHAKE_TIMEOUT, INBOX_MAX, MAX_MESSAGE, Options};
 pub use pending::{ConnectError, Pending, pair};

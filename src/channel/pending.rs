@@ -17,12 +17,13 @@ use std::time::Instant;
 /// An end of a channel that is not connected yet.
 ///
 /// The two ends of a [`pair`] connect by a handshake, each from where it is by then: another thread, a forked
-/// child, or a program that was started with it.
+/// child, or a program that was started with it ([`spawn`](super::spawn), [`Pending::from_env`]).
 #[derive(Debug)]
 pub struct Pending {
-    offers: bool,
-    sockets: Sockets,
-    options: Options,
+    pub(super) offers: bool,
+    pub(super) control: OwnedFd,
+    pub(super) data: OwnedFd,
+    pub(super) options: Options,
 }
 
 /// Why two ends did not connect.
@@ -76,10 +77,7 @@ impl From<Errno> for ConnectError {
 pub fn pair(options: &Options) -> io::Result<(Pending, Pending)> {
     let (control, peer_control) = socket::pair()?;
     let (data, peer_data) = socket::pair()?;
-    let end = |offers, control, data| {
-        let sockets = Sockets { control: Arc::new(control), data, peer_data: None };
-        Pending { offers, sockets, options: options.clone() }
-    };
+    let end = |offers, control, data| Pending { offers, control, data, options: options.clone() };
     Ok((end(true, control, data), end(false, peer_control, peer_data)))
 }
 
@@ -94,15 +92,14 @@ impl Pending {
 
     /// The accepting end, from sockets that were passed on.
     pub(crate) fn accepting(control: OwnedFd, data: OwnedFd, options: Options) -> Self {
-        let sockets = Sockets { control: Arc::new(control), data, peer_data: None };
-        Self { offers: false, sockets, options }
+        Self { offers: false, control, data, options }
     }
 
     /// Connects with the other end, whose process is `peer` if that is known.
     pub(crate) fn connect_to(self, peer: Option<OwnedFd>) -> Result<Channel, ConnectError> {
         let until = deadline::after(Instant::now(), self.options.handshake_timeout);
         let wish = self.options.wish(Identity::new(0, 0));
-        let control = self.sockets.control.as_fd();
+        let control = self.control.as_fd();
         let (end, established) = if self.offers {
             let mut end = End::offering(wish);
             let established =
@@ -115,7 +112,8 @@ impl Pending {
             (end, established)
         };
         let about = About::of(&established);
-        let link = end.finish(established, self.sockets, peer)?;
+        let sockets = Sockets { control: Arc::new(self.control), data: self.data, peer_data: None };
+        let link = end.finish(established, sockets, peer)?;
         Ok(Channel::new(link.tx, link.rx, self.options.inbox_max, about))
     }
 }

@@ -16,12 +16,11 @@
 
 use super::error::FromEnvError;
 use crate::sync::{AtomicU32, Ordering};
-use crate::sys::inherit::{self, Passed};
+use crate::sys::inherit::{self, Adopted, Passed};
 use crate::sys::pidfd::Signal;
 use crate::sys::process;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io;
 use std::os::fd::OwnedFd;
 
 /// The variable.
@@ -62,11 +61,9 @@ enum Role {
 }
 
 impl Mark {
-    /// The mark of a worker that will inherit these sockets from this process.
-    pub(crate) fn new(sockets: &Sockets) -> io::Result<Mark> {
-        let control = inherit::describe(&sockets.control)?;
-        let data = inherit::describe(&sockets.data)?;
-        Ok(Mark { control, data, master: process::id().as_raw_pid() })
+    /// The mark of a worker that will inherit these sockets, control and data, from this process.
+    pub(crate) fn new([control, data]: [Passed; 2]) -> Mark {
+        Mark { control, data, master: process::id().as_raw_pid() }
     }
 
     fn parse(value: &str) -> Option<Mark> {
@@ -75,8 +72,8 @@ impl Mark {
             return None;
         }
         let mark = Mark {
-            control: parse_socket(fields.next()?)?,
-            data: parse_socket(fields.next()?)?,
+            control: Passed::parse(fields.next()?)?,
+            data: Passed::parse(fields.next()?)?,
             master: fields.next()?.parse().ok()?,
         };
         // Only the one way of writing it is ours: no sign, no space, nothing after it.
@@ -111,15 +108,10 @@ fn death_signal_is_set() -> bool {
     matches!(process::parent_death_signal(), Ok(Some(Signal::KILL)))
 }
 
-fn parse_socket(field: &str) -> Option<Passed> {
-    let (fd, inode) = field.split_once(':')?;
-    Some(Passed { fd: fd.parse().ok()?, inode: inode.parse().ok()? })
-}
-
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Mark { control, data, master } = self;
-        write!(f, "{FORMAT},{}:{},{}:{},{master}", control.fd, control.inode, data.fd, data.inode)
+        write!(f, "{FORMAT},{control},{data},{master}")
     }
 }
 
@@ -139,9 +131,12 @@ pub(crate) fn take() -> Result<Option<(Mark, Sockets)>, FromEnvError> {
     if TAKEN.swap(1, Ordering::Relaxed) == 1 {
         return Err(FromEnvError::Taken);
     }
-    let (control, data) = (mark.control.adopt(), mark.data.adopt());
-    let (Some(control), Some(data)) = (control, data) else { return Err(FromEnvError::SocketsClosed) };
-    Ok(Some((mark, Sockets { control, data })))
+    match inherit::adopt([mark.control, mark.data]) {
+        Ok(Adopted::Both([control, data])) => Ok(Some((mark, Sockets { control, data }))),
+        Ok(Adopted::Taken) => Err(FromEnvError::Taken),
+        Ok(Adopted::Neither) => Err(FromEnvError::SocketsClosed),
+        Err(errno) => Err(FromEnvError::Os { what: "its sockets", source: errno.into() }),
+    }
 }
 
 /// Whether this process was started as a worker and has not taken its sockets. If it started a cluster, each of its
@@ -154,7 +149,7 @@ pub(crate) fn is_untaken() -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Mark, Role, Sockets};
-    use crate::sys::inherit::Passed;
+    use crate::sys::inherit::{Passed, describe};
     use crate::sys::{process, socket};
     use proptest::prelude::*;
 
@@ -162,6 +157,10 @@ mod tests {
         let (control, _) = socket::pair().unwrap();
         let (data, _) = socket::pair().unwrap();
         Sockets { control, data }
+    }
+
+    fn mark(sockets: &Sockets) -> Mark {
+        Mark::new([describe(&sockets.control).unwrap(), describe(&sockets.data).unwrap()])
     }
 
     #[test]
@@ -200,7 +199,7 @@ mod tests {
     #[test]
     fn sockets_alone_do_not_make_a_worker() {
         let sockets = sockets();
-        let mark = Mark::new(&sockets).unwrap();
+        let mark = mark(&sockets);
         assert_eq!(mark.role(), Role::Receiver, "its master is this process, not the parent");
         let parent = process::parent().unwrap().as_raw_pid();
         let child_mark = Mark { master: parent, ..mark };
@@ -213,7 +212,7 @@ mod tests {
     #[test]
     fn one_socket_of_two_is_not_enough() {
         let sockets = sockets();
-        let mark = Mark::new(&sockets).unwrap();
+        let mark = mark(&sockets);
         drop(sockets.data);
         assert_eq!(mark.role(), Role::Stranger);
     }

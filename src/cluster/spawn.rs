@@ -61,14 +61,13 @@ impl Program {
         &self.path
     }
 
-    fn command(&self, mark: &Mark) -> Command {
+    fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         if let Some(name) = &self.name {
             command.arg0(name);
         }
         command.args(&self.args);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        command.env(VARIABLE, mark.to_string());
         command
     }
 }
@@ -88,17 +87,14 @@ impl Process {
     /// Those of `fork`, of `exec` (there is no such program, it may not be executed), and of `pidfd_open`. There is
     /// no process then.
     pub(crate) fn spawn(program: &Program, sockets: Sockets, mask: SignalMask) -> io::Result<Process> {
-        let sockets = Sockets {
-            control: inherit::above_stdio(sockets.control)?,
-            data: inherit::above_stdio(sockets.data)?,
-        };
-        let mark = Mark::new(&sockets)?;
-        let mut command = program.command(&mark);
+        let mut command = program.command();
+        let passed = inherit::pass(&mut command, [sockets.control, sockets.data])?;
+        command.env(VARIABLE, Mark::new(passed).to_string());
         let master = process::id();
         // SAFETY: the closure runs in the child between fork and exec, where other threads' locks may be held for
-        // ever. It makes five system calls (fcntl twice, sigprocmask, prctl, getppid), and neither allocates nor
-        // locks; building an `io::Error` from an error number does not either.
-        unsafe { command.pre_exec(move || prepare(&sockets, mask, master).map_err(io::Error::from)) };
+        // ever. It makes three system calls (sigprocmask, prctl, getppid), and neither allocates nor locks; building an
+        // `io::Error` from an error number does not either.
+        unsafe { command.pre_exec(move || prepare(mask, master).map_err(io::Error::from)) };
         let mut child = command.spawn()?;
         let pid = Pid::from_child(&child);
         match pidfd::open(pid) {
@@ -144,9 +140,7 @@ impl Process {
 }
 
 /// What the child does before it becomes the program.
-fn prepare(sockets: &Sockets, mask: SignalMask, master: Pid) -> Result<(), Errno> {
-    inherit::keep_on_exec(&sockets.control)?;
-    inherit::keep_on_exec(&sockets.data)?;
+fn prepare(mask: SignalMask, master: Pid) -> Result<(), Errno> {
     mask.set();
     process::set_parent_death_signal(Some(Signal::KILL))?;
     // The master may have died before the signal was set. Then nobody reads this error either.

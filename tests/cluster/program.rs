@@ -3,8 +3,9 @@
 use crate::support::raw;
 use ringway::channel::{Options, pair};
 use ringway::{Cluster, LinkChoice, Worker};
-use rustix::process::WaitOptions;
 use std::time::Duration;
+
+pub use crate::support::held::{descriptors, has_children};
 
 /// Both links.
 pub const LINKS: [LinkChoice; 2] = [LinkChoice::Shm, LinkChoice::Socket];
@@ -61,22 +62,6 @@ pub fn watch() {
         scope.spawn(|| theirs.connect().unwrap());
         ours.connect().unwrap();
     });
-}
-
-/// What the open descriptors of this process refer to, in order.
-pub fn descriptors() -> Vec<String> {
-    let entries = std::fs::read_dir("/proc/self/fd").unwrap();
-    let targets = entries.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
-    let mut targets: Vec<_> = targets.map(|target| target.to_string_lossy().into_owned()).collect();
-    // The listing itself.
-    targets.retain(|target| !target.starts_with("/proc/"));
-    targets.sort();
-    targets
-}
-
-/// Whether this process has a child, be it a zombie.
-pub fn has_children() -> bool {
-    !matches!(rustix::process::wait(WaitOptions::NOHANG), Err(rustix::io::Errno::CHILD))
 }
 
 /// What every worker of no special role does.

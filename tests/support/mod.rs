@@ -5,6 +5,7 @@
 pub mod alone;
 pub mod child;
 pub mod cue;
+pub mod held;
 pub mod payload;
 pub mod progress;
 pub mod raw;
