@@ -359,7 +359,11 @@ fn an_end_under_the_number_of_a_standard_stream_arrives() {
     alone!(|| cast(&[("echo", echo)], || {
         // The standard input that this process was given.
         drop(raw::adopt(0));
-        let (child, channel) = start("echo", "echo", &Options::new());
+        let (ours, theirs) = pair(&Options::new()).unwrap();
+        let mut command = this_program("echo");
+        command.stdin(Stdio::null());
+        let child = spawn(command, [("echo", theirs)]).unwrap();
+        let channel = ours.connect().unwrap();
         channel.send(b"hello").unwrap();
         assert_eq!(&*channel.recv().unwrap(), b"hello");
         drop(channel);

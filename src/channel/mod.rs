@@ -1,7 +1,8 @@
 //! Two ends that send messages to each other, in two threads or two processes.
 //!
-//! [`pair`] makes two [`Pending`] ends; each connects where it is by then: in another thread, or in a forked child. The
-//! handshake agrees on what carries the messages ([`Channel::about`] tells), on capacities and on the longest message.
+//! [`pair`] makes two [`Pending`] ends; each connects where it is by then: in another thread, in a forked child, or in a
+//! program that [`spawn`] started with it and that asks [`Pending::from_env`]. The handshake agrees on what carries the
+//! messages ([`Channel::about`] tells), on capacities and on the longest message.
 //!
 //! A [`Channel`] is a whole end, for any number of threads. [`Channel::split`] makes of it a [`Sender`] and a
 //! [`Receiver`], each for one thread, without locks.
@@ -58,6 +59,12 @@
 //!   [`Options::inbox_max`], and then says [`SendError::Full`]. tests: `two_ends_that_both_only_send_do_not_hang`. The two
 //!   halves of a split end do not do that for each other, and neither does one tell what the other has released: see
 //!   [`Channel::split`]. tests: `what_a_split_receiver_holds_back_leaves_room_for_the_longest_atomic_message`
+//! - A program that was started with an end has that end and no other descriptor of a channel, and no other program has
+//!   it. tests: `only_the_program_that_is_meant_inherits_an_end`, `a_programs_own_children_have_no_end`,
+//!   `an_end_is_taken_once`
+//! - A death is told of the process that connected, by its own pidfd: after a [`spawn`] that is the program. tests:
+//!   `what_a_killed_program_had_committed_arrives_and_then_its_death`,
+//!   `a_program_is_dead_though_a_copy_of_it_holds_its_end_open`, `a_program_that_ends_before_it_connects_is_told_at_once`
 //! - Whatever a peer does ends at worst its own link. tests:
 //!   `the_seeds_of_consumer_hostile_reach_both_outcomes_of_every_check`,
 //!   `a_packet_that_no_correct_peer_sends_makes_the_link_corrupt`
