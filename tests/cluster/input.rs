@@ -133,6 +133,31 @@ fn messages_at_the_limits_pass_and_longer_ones_do_not() {
     })));
 }
 
+#[test]
+fn a_cluster_for_whose_links_there_is_no_address_space_uses_sockets_or_says_so() {
+    let work = |worker: Worker| {
+        let fallback = worker.about().fallback.map(|fallback| fallback.to_string());
+        worker.send(fallback.unwrap_or_default().as_bytes()).unwrap();
+        echo(worker);
+    };
+    alone!(move || program::run(work, || {
+        // Too little for a ring, and enough for all else. A worker has the same limit.
+        setrlimit(Resource::As, Rlimit { current: Some(1 << 30), ..getrlimit(Resource::As) }).unwrap();
+        let builder = |link| Cluster::builder().workers(1).link(link).capacity(1 << 30);
+        leaves_nothing(|| {
+            let (cluster, mut diary) = (builder(LinkChoice::Auto).start().unwrap(), Diary::default());
+            let (_, why) = diary.next_message(&cluster);
+            assert_eq!(String::from_utf8_lossy(&why), "mmap: ENOMEM (offering end)");
+            cluster.stop(LEISURE).unwrap();
+            diary.read_on(&cluster, |_, _| {});
+            diary.ends_well();
+        });
+        let error = refused(builder(LinkChoice::Shm));
+        let StartError::Spawn { source, .. } = error else { panic!("{error}") };
+        assert!(source.to_string().contains("mmap: ENOMEM"), "{source}");
+    }));
+}
+
 /// How far the limit is raised, one by one; the last ones suffice.
 const LIMITS: u64 = 40;
 
