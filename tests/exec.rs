@@ -359,7 +359,8 @@ fn an_end_under_the_number_of_a_standard_stream_arrives() {
     alone!(|| cast(&[("echo", echo)], || {
         // The standard input that this process was given.
         drop(raw::adopt(0));
-        let (ours, theirs) = pair(&Options::new()).unwrap();
+        // The first socket that is made gets the number.
+        let (theirs, ours) = pair(&Options::new()).unwrap();
         let mut command = this_program("echo");
         command.stdin(Stdio::null());
         let child = spawn(command, [("echo", theirs)]).unwrap();
