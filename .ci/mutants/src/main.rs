@@ -1,20 +1,29 @@
 //! Weakens every ordering and every fence of the library in turn, and says which test notices.
 //!
 //! ```text
-//! cargo run --manifest-path .ci/mutants/Cargo.toml -- [--list] [--only PATTERN] [--fast] [--limit SECONDS]
+//! cargo run --manifest-path .ci/mutants/Cargo.toml -- [--list] [--only PATTERN] [--new] [--fast]
+//!                                                     [--limit SECONDS] [--for SECONDS]
 //! ```
-//! A mutant is killed by a loom model, else by a unit test, else by Miri; one that runs beyond the limit is killed
-//! by the watchdog. One that nothing kills must be listed in `docs/orderings.md`, with the reason why no tool can:
+//! An ordering becomes weaker by every step that there is; a fence, a light or heavy side, a `membarrier` and its
+//! registration are left out. A mutant is killed by a loom model, else by a unit test, else by the test of two
+//! processes that always sleep, else by Miri; the killer of the last run is asked first. What notices must pass without
+//! the mutation. A test that runs beyond the limit has hung, and that counts as well, but for loom and Miri, which find
+//! a deadlock by themselves.
+//!
+//! Of two programs that are the same byte for byte no test is run: no model holds the mutated line, or it makes no
+//! difference on this processor.
+//!
+//! Each outcome is written to `docs/mutants.md` at once. One that nothing kills must be listed in `docs/orderings.md`,
+//! with the reason why no tool can:
 //!
 //! ```text
-//! | file | line | mutation | why |
-//! |---|---|---|---|
-//! | src/ring/producer.rs | `self.head.load(Ordering::Acquire);` | Acquire → Relaxed | the reason |
+//! | file | function | pair | weakened | why |
+//! |---|---|---|---|---|
+//! | src/ring/producer.rs | refresh | R2 R3 | Acquire → Relaxed | the reason |
 //! ```
-//! An entry is found again by the file and the text of its line (a `|` in it is written `\|`), not by its number.
-//!
-//! `--list` prints the mutations and checks that each entry is one of them; `--only` takes those whose
-//! `file:line mutation text` contains the pattern; `--fast` asks loom alone; the limit is one for each run of a tool.
+//! `--list` prints the mutations and where the tables and the source disagree, which fails; `--only` takes those whose
+//! `file:line function pair mutation: text` contains the pattern, `--new` those without a row; `--fast` asks loom alone,
+//! and writes kills only; the limit is one for each run of a tool; after the seconds of `--for` no other is tried.
 
 #[allow(dead_code, reason = "shared with the rules on the source tree")]
 #[path = "../../../tests/tidy"]
@@ -24,16 +33,19 @@ mod tidy {
     pub mod tree;
 }
 
-mod listed;
+mod mirror;
 mod sites;
+mod tables;
+mod tool;
 mod trial;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
 
-use listed::Entry;
 use sites::Mutation;
+use tables::{Record, Table, disagreements, nothing};
 use tidy::tree::Tree;
 use trial::{Bench, Verdict};
 
@@ -42,8 +54,10 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 struct Options {
     list: bool,
     fast: bool,
+    new: bool,
     only: String,
     limit_seconds: u64,
+    for_seconds: u64,
 }
 
 fn main() -> ExitCode {
@@ -60,61 +74,81 @@ fn main() -> ExitCode {
 fn run() -> Outcome<bool> {
     let options = options(std::env::args().skip(1))?;
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    let mutations: Vec<Mutation> = Tree::of(&root).library().flat_map(sites::mutations).collect();
-    let entries = listed::read(&root)?;
-    let strays: Vec<&Entry> = entries.iter().filter(|e| !mutations.iter().any(|m| e.is(m))).collect();
-    for entry in &strays {
-        println!("{entry}: no such line and mutation in the source");
-    }
-    let chosen: Vec<&Mutation> = mutations.iter().filter(|m| m.to_string().contains(&options.only)).collect();
-    if options.list {
+    let tree = Tree::of(&root);
+    let mutations: Vec<Mutation> = tree.library().flat_map(sites::mutations).collect();
+    let (mut records, reasons) = (Table::records(&root)?, Table::reasons(&root)?);
+    let chosen: Vec<&Mutation> = mutations
+        .iter()
+        .filter(|m| m.to_string().contains(&options.only) && !(options.new && records.0.contains_key(&m.key)))
+        .collect();
+    if !options.list {
+        try_all(&root, &options, (&mutations, &chosen), &mut records)?;
+    } else {
         chosen.iter().for_each(|mutation| println!("{mutation}"));
-        println!("{} mutations, {} entries in docs/orderings.md", chosen.len(), entries.len());
-        return Ok(strays.is_empty());
     }
-    let all_accounted_for = try_all(&root, &options, &chosen, &entries)?;
-    Ok(all_accounted_for && strays.is_empty())
+    let is_test = |name: &str| {
+        let head = format!("fn {name}(");
+        tree.files().iter().any(|file| file.code.contains(&head))
+    };
+    let found = disagreements(&mutations, &records, &reasons, is_test);
+    found.iter().for_each(|finding| println!("{finding}"));
+    let survivors = records.0.values().filter(|record| record.survived()).count();
+    println!("{} mutations, {} killed, {survivors} not", mutations.len(), records.0.len() - survivors);
+    Ok(found.is_empty())
 }
 
-/// Tries each mutation and prints the table; whether each was killed or is listed.
-fn try_all(root: &Path, options: &Options, chosen: &[&Mutation], entries: &[Entry]) -> Outcome<bool> {
-    let bench = Bench::new(root, options.fast, options.limit_seconds)?;
-    if let Some(failure) = bench.unchanged()? {
-        return Err(format!("the tests do not pass on the unchanged tree: {failure}").into());
-    }
-    println!("| place | mutation | killed by |\n|---|---|---|");
-    let (mut killed, mut listed, mut open) = (0, 0, 0);
+/// Tries each of the chosen mutations, and writes down what came of it.
+fn try_all(
+    root: &Path,
+    options: &Options,
+    (all, chosen): (&[Mutation], &[&Mutation]),
+    records: &mut Table<Record>,
+) -> Outcome<()> {
+    let began = Instant::now();
+    let mut bench = Bench::new(root, options.fast, options.limit_seconds)?;
     for mutation in chosen {
-        let entry = entries.iter().find(|entry| entry.is(mutation));
-        let word = match (bench.verdict(mutation)?, entry) {
-            (Verdict::Killed(killer), None) => counted(&mut killed, killer),
-            (Verdict::Killed(killer), Some(_)) => {
-                counted(&mut killed, format!("{killer} (listed: strike it from docs/orderings.md)"))
-            }
-            (Verdict::Survived, Some(entry)) => counted(&mut listed, format!("listed: {}", entry.why)),
-            (Verdict::Survived, None) => counted(&mut open, "NOTHING, and it is not listed".into()),
-            (Verdict::NotBuilt(error), _) => counted(&mut open, format!("DOES NOT BUILD: {error}")),
+        if began.elapsed().as_secs() >= options.for_seconds {
+            println!("time is over");
+            break;
+        }
+        let (killer, seconds) = match bench.verdict(mutation, records.0.get(&mutation.key))? {
+            Verdict::Killed { tool, test, seconds } => (format!("{tool}: {test}"), seconds),
+            Verdict::Survived { asked, seconds } => (nothing(&asked), seconds),
+            Verdict::NotBuilt(error) => return Err(format!("{mutation}: does not build: {error}").into()),
         };
-        println!("| {}:{} | {} | {word} |", mutation.path, mutation.line, mutation.name);
+        println!("{mutation}\n    {killer}, {seconds:.1} s");
+        let record = Record { killer, seconds: format!("{seconds:.1}"), on: today()? };
+        if !(options.fast && record.survived()) {
+            records.0.insert(mutation.key.clone(), record);
+            records.write(root, all)?;
+        }
     }
-    println!("\n{killed} killed, {listed} listed, {open} open");
-    Ok(open == 0)
+    Ok(())
 }
 
-fn counted(counter: &mut usize, word: String) -> String {
-    *counter += 1;
-    word
+fn today() -> Outcome<String> {
+    let date = Command::new("date").args(["-u", "+%F"]).output()?;
+    Ok(String::from_utf8(date.stdout)?.trim().to_owned())
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Outcome<Options> {
-    let mut options = Options { list: false, fast: false, only: String::new(), limit_seconds: 600 };
+    let mut options = Options {
+        list: false,
+        fast: false,
+        new: false,
+        only: String::new(),
+        limit_seconds: 300,
+        for_seconds: u64::MAX,
+    };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
         match argument.as_str() {
             "--list" => options.list = true,
             "--fast" => options.fast = true,
+            "--new" => options.new = true,
             "--only" => options.only = value()?,
             "--limit" => options.limit_seconds = value()?.parse()?,
+            "--for" => options.for_seconds = value()?.parse()?,
             _ => return Err(format!("unknown option {argument}").into()),
         }
     }

@@ -1,25 +1,29 @@
 //! Tries a mutation: on a copy of the tree, with one tool after the other.
 
+use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
+use std::time::Instant;
 
 use crate::Outcome;
+use crate::mirror::mirror;
 use crate::sites::Mutation;
-
-/// Folders that a copy does without.
-const NOT_COPIED: [&str; 4] = ["target", ".git", "corpus", "artifacts"];
-
-/// What `timeout(1)` exits with when the time is over.
-const TIMED_OUT: i32 = 124;
+use crate::tables::Record;
+use crate::tool::{Built, Run, Tool, tools};
 
 /// What became of a mutant.
 pub enum Verdict {
-    Killed(String),
-    Survived,
+    /// By the tool and the test of these names, within that time.
+    Killed {
+        tool: String,
+        test: String,
+        seconds: f64,
+    },
+    /// What was asked.
+    Survived {
+        asked: Vec<String>,
+        seconds: f64,
+    },
     NotBuilt(String),
 }
 
@@ -28,202 +32,120 @@ pub struct Bench {
     copy: PathBuf,
     tools: Vec<Tool>,
     limit_seconds: u64,
-}
-
-struct Tool {
-    name: &'static str,
-    variables: Vec<(&'static str, String)>,
-    build: Vec<String>,
-    test: Vec<String>,
+    /// Tools and choices of tests that are known to pass on the unchanged tree.
+    confirmed: HashSet<(String, Vec<String>)>,
 }
 
 impl Bench {
     pub fn new(root: &Path, fast: bool, limit_seconds: u64) -> Outcome<Self> {
-        let copy = std::env::temp_dir().join(format!("mutants-{}", std::process::id()));
-        copy_folder(root, &copy)?;
-        let mut tools = vec![loom(root)];
-        if !fast {
-            tools.push(unit_tests(root));
-            tools.extend(miri(root)?);
+        let copy = root.join("target/mutants/tree");
+        mirror(root, &copy)?;
+        let mut bench = Self { copy, tools: tools(root, fast)?, limit_seconds, confirmed: HashSet::new() };
+        for i in 0..bench.tools.len() {
+            match bench.tools[i].build(&bench.copy, limit_seconds)? {
+                Built::Done(code) => bench.tools[i].unchanged = code,
+                Built::Failed(error) => {
+                    return Err(format!("the unchanged tree does not build: {error}").into());
+                }
+            }
         }
-        Ok(Self { copy, tools, limit_seconds })
+        Ok(bench)
     }
 
-    /// What fails without any mutation.
-    pub fn unchanged(&self) -> Outcome<Option<String>> {
-        match self.ask(false)? {
-            Verdict::Survived => Ok(None),
-            Verdict::Killed(failure) | Verdict::NotBuilt(failure) => Ok(Some(failure)),
-        }
-    }
-
-    pub fn verdict(&self, mutation: &Mutation) -> Outcome<Verdict> {
-        let path = self.copy.join(&mutation.path);
+    /// Tries the mutation; what killed it last time is asked first.
+    pub fn verdict(&mut self, mutation: &Mutation, last: Option<&Record>) -> Outcome<Verdict> {
+        let path = self.copy.join(&mutation.key.path);
         let original = fs::read_to_string(&path)?;
         let mut verdict = Verdict::NotBuilt("no spelling of it was tried".into());
         for spelling in &mutation.with {
             let mut text = original.clone();
             text.replace_range(mutation.range.clone(), spelling);
-            fs::write(&path, text)?;
-            verdict = self.ask(true)?;
+            fs::write(&path, &text)?;
+            let asked = self.ask(mutation, last, (&path, &original, &text));
+            fs::write(&path, &original)?;
+            verdict = asked?;
             if !matches!(verdict, Verdict::NotBuilt(_)) {
                 break;
             }
         }
-        fs::write(&path, original)?;
         Ok(verdict)
     }
 
-    /// Asks one tool after the other; `changed` says whether the tree carries a mutation.
-    fn ask(&self, changed: bool) -> Outcome<Verdict> {
-        for tool in &self.tools {
-            match self.run(tool, &tool.build)? {
-                Run::Passed { compiled } if compiled || !changed => {}
-                // What the tool compiles does not hold the mutated line: its tests are those of the unchanged tree.
-                Run::Passed { .. } => continue,
-                failure => return Ok(Verdict::NotBuilt(format!("{}: {failure:?}", tool.name))),
+    /// Asks one tool after the other, and each for the tests of the module first. A test that fails must pass without
+    /// the mutation; else it says nothing.
+    fn ask(
+        &mut self,
+        mutation: &Mutation,
+        last: Option<&Record>,
+        file: (&Path, &str, &str),
+    ) -> Outcome<Verdict> {
+        let began = Instant::now();
+        let mut asked = Vec::new();
+        let last = last.and_then(Record::killer);
+        let first = last.and_then(|(name, _)| self.tools.iter().position(|tool| tool.name == name));
+        let order = first.into_iter().chain((0..self.tools.len()).filter(|i| first != Some(*i)));
+        for i in order.collect::<Vec<_>>() {
+            let code = match self.tools[i].build(&self.copy, self.limit_seconds)? {
+                Built::Done(code) => code,
+                Built::Failed(error) => return Ok(Verdict::NotBuilt(error)),
+            };
+            let tool = &self.tools[i];
+            if code.is_some() && code == tool.unchanged {
+                asked.push(format!("{}: {}", tool.name, tool.same));
+                continue;
             }
-            match self.run(tool, &tool.test)? {
-                Run::Passed { .. } => {}
-                Run::Failed(what) => return Ok(Verdict::Killed(format!("{}: {what}", tool.name))),
-                Run::TimedOut => {
-                    let limit = self.limit_seconds;
-                    return Ok(Verdict::Killed(format!("{}: the watchdog, after {limit} s", tool.name)));
+            let mut choices = tool.choices(&mutation.key.path);
+            if let Some((_, test)) = last.filter(|_| first == Some(i)) {
+                choices.insert(0, vec!["--exact".into(), test.into()]);
+            }
+            asked.push(tool.name.to_owned());
+            for choice in choices {
+                let Some(test) = self.killer(i, &choice)? else { continue };
+                let (name, seconds) = (self.tools[i].name.to_owned(), began.elapsed().as_secs_f64());
+                let alone = match test.as_str() {
+                    "the watchdog" => choice,
+                    test => vec!["--exact".into(), test.to_owned()],
+                };
+                if self.passes_unchanged(i, alone, file)? {
+                    return Ok(Verdict::Killed { tool: name, test, seconds });
                 }
+                return Err(format!("{name}: {test} fails on the unchanged tree").into());
             }
         }
-        Ok(Verdict::Survived)
+        Ok(Verdict::Survived { asked, seconds: began.elapsed().as_secs_f64() })
     }
 
-    /// Runs until the end, the first test that fails, or the limit. `timeout` has a process group of its own and
-    /// ends all of it, even if this program is gone by then.
-    fn run(&self, tool: &Tool, arguments: &[String]) -> Outcome<Run> {
-        let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", &self.limit_seconds.to_string(), "cargo"]).args(arguments);
-        command.envs(tool.variables.iter().map(|(name, value)| (name, value))).current_dir(&self.copy);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let (sender, lines) = channel();
-        forward(child.stdout.take(), sender.clone());
-        forward(child.stderr.take(), sender);
-        let (mut failed, mut error, mut compiled) = (None, None, false);
-        for line in lines {
-            if failed.is_none() && line.starts_with("test ") && line.ends_with("FAILED") {
-                failed = Some(
-                    line["test ".len()..line.len() - "FAILED".len()].trim_end_matches([' ', '.']).to_owned(),
-                );
-                end(&child)?;
+    /// The test that fails, or the watchdog.
+    fn killer(&self, i: usize, choice: &[String]) -> Outcome<Option<String>> {
+        let tool = &self.tools[i];
+        Ok(match tool.test(&self.copy, self.limit_seconds, choice)? {
+            Run::Passed => None,
+            Run::Failed(test) => Some(test),
+            Run::TimedOut(test) if tool.may_hang => Some(test.unwrap_or_else(|| "the watchdog".into())),
+            Run::TimedOut(_) => {
+                eprintln!("{}: not over within {} s", tool.name, self.limit_seconds);
+                None
             }
-            compiled |= line.trim_start().starts_with("Compiling ringway ");
-            if line.starts_with("error") && error.is_none() {
-                error = Some(line);
-            }
-        }
-        let status = child.wait()?;
-        Ok(match failed {
-            Some(test) => Run::Failed(test),
-            None if status.success() => Run::Passed { compiled },
-            None if status.code() == Some(TIMED_OUT) => Run::TimedOut,
-            None => Run::Failed(error.unwrap_or_else(|| status.to_string())),
         })
     }
-}
 
-impl Drop for Bench {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.copy) {
-            eprintln!("{} is left behind: {error}", self.copy.display());
+    fn passes_unchanged(
+        &mut self,
+        i: usize,
+        choice: Vec<String>,
+        (path, original, changed): (&Path, &str, &str),
+    ) -> Outcome<bool> {
+        let key = (self.tools[i].name.to_owned(), choice);
+        if self.confirmed.contains(&key) {
+            return Ok(true);
         }
+        fs::write(path, original)?;
+        let run = self.tools[i].test(&self.copy, self.limit_seconds, &key.1)?;
+        fs::write(path, changed)?;
+        let passes = matches!(run, Run::Passed);
+        if passes {
+            self.confirmed.insert(key);
+        }
+        Ok(passes)
     }
-}
-
-#[derive(Debug)]
-enum Run {
-    /// `compiled`: the library was built anew.
-    Passed {
-        compiled: bool,
-    },
-    Failed(String),
-    TimedOut,
-}
-
-/// Asks `timeout` to end, which passes that on to its group.
-fn end(child: &Child) -> Outcome<()> {
-    Command::new("kill").arg(child.id().to_string()).status()?;
-    Ok(())
-}
-
-fn forward(stream: Option<impl Read + Send + 'static>, lines: Sender<String>) {
-    let Some(stream) = stream else { return };
-    thread::spawn(move || {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            line.clear();
-            if lines.send(text).is_err() {
-                return;
-            }
-        }
-    });
-}
-
-fn loom(root: &Path) -> Tool {
-    let variables = vec![("RUSTFLAGS", "--cfg loom".into()), target(root, "loom")];
-    let test = words("test --locked --release --lib loom");
-    Tool { name: "loom", variables, build: with(&test, "--no-run"), test }
-}
-
-fn unit_tests(root: &Path) -> Tool {
-    let test = words("test --locked --lib");
-    Tool { name: "unit test", variables: vec![target(root, "test")], build: with(&test, "--no-run"), test }
-}
-
-/// Miri over the tests that CI has it run; `None` if there are none.
-fn miri(root: &Path) -> Outcome<Option<Tool>> {
-    let list = fs::read_to_string(root.join(".ci/miri-tests"))?;
-    let names: Vec<&str> = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let flags = "-Zmiri-strict-provenance -Zmiri-many-seeds=0..8";
-    let build = words("+nightly miri test --locked --lib --no-run");
-    let mut test = words("+nightly miri test --locked --lib -- --exact");
-    test.extend(names.into_iter().map(str::to_owned));
-    Ok(Some(Tool {
-        name: "Miri",
-        variables: vec![("MIRIFLAGS", flags.into()), target(root, "miri")],
-        build,
-        test,
-    }))
-}
-
-/// Build results are kept from one run of this program to the next.
-fn target(root: &Path, tool: &str) -> (&'static str, String) {
-    ("CARGO_TARGET_DIR", root.join("target/mutants").join(tool).display().to_string())
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split(' ').map(str::to_owned).collect()
-}
-
-fn with(arguments: &[String], more: &str) -> Vec<String> {
-    arguments.iter().cloned().chain([more.to_owned()]).collect()
-}
-
-fn copy_folder(from: &Path, to: &Path) -> Outcome<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if NOT_COPIED.iter().any(|skipped| name == *skipped) {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &to.join(&name))?;
-        } else {
-            fs::copy(entry.path(), to.join(&name))?;
-        }
-    }
-    Ok(())
 }
