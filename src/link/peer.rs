@@ -2,8 +2,9 @@
 
 use super::error::Cause;
 use super::socket::Wire;
+use crate::ring::lines::rouse;
 use crate::segment::{Side, WaitPage};
-use crate::sync::{AtomicU64, Fences, Ordering, fence};
+use crate::sync::{AtomicU64, Fences, Ordering};
 use crate::sys::fork::Origin;
 use crate::sys::{Errno, Result, futex, socket};
 use crate::wait::sleep::Presence;
@@ -176,8 +177,6 @@ impl Peer {
     pub(crate) fn mark(&self, gone: Gone) {
         let value = if gone == Gone::Dead { DEAD } else { HUNG_UP };
         self.presence.leave(value);
-        // R4, heavy side, for the watch thread: the flag, then the wait words; the sleeper arms, fences, then looks at the flag.
-        fence(Ordering::SeqCst);
         self.wake_self();
     }
 
@@ -187,11 +186,7 @@ impl Peer {
             wire.ring();
         }
         let Some(page) = &self.page else { return };
-        for line in [page.data(self.side), page.space(self.side)] {
-            // R5: the word must not be armed any more when a sleeper comes to the futex.
-            line.armed.swap(crate::ring::lines::AWAKE, Ordering::AcqRel);
-            futex::wake(&line.armed);
-        }
+        rouse([page.data(self.side), page.space(self.side)], |line| futex::wake(&line.armed));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ring::{Consumer, Corrupt, Memory, PopError, Producer, PushError, Read
 use crate::segment::ShmMemory;
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::wait::Condition;
-use crate::wait::sleep::{Ended, block, heavy};
+use crate::wait::sleep::{Ended, armed, block};
 use crate::wait::spin::Spinner;
 use std::sync::Arc;
 use std::time::Instant;
@@ -135,9 +135,7 @@ impl ShmTx {
                 Err(PushError::Full) => {}
                 Err(error) => return Err(error.into()),
             }
-            self.producer.arm(DOORBELL);
-            // R4, heavy side.
-            let fenced = heavy(self.peer.fences);
+            let fenced = armed(self.peer.fences, || self.producer.arm(DOORBELL));
             // Damage is told by the push that follows.
             let goes_on = !fenced || self.producer.has_space().unwrap_or(true) || wait();
             self.producer.disarm();
@@ -395,9 +393,7 @@ impl ShmRx {
 
     /// Asks to be woken through the control socket.
     pub(crate) fn arm_doorbell(&mut self) -> Armed {
-        self.consumer.arm(DOORBELL);
-        // R4, heavy side.
-        let fenced = heavy(self.peer.fences);
+        let fenced = armed(self.peer.fences, || self.consumer.arm(DOORBELL));
         if self.consumer.is_ready() || self.peer.cause().is_some() {
             self.consumer.disarm();
             return Armed::Ready;

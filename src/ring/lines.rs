@@ -10,7 +10,7 @@
 //! | [`CursorLine`] | consumer | consumer | only after the consumer's death |
 //! | [`WaitLine`] × 2 | both | the link's wait page | after each commit, after each release |
 
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// The distance of two lines in bytes.
 pub const LINE: usize = 128;
@@ -62,6 +62,19 @@ pub const SPACE: u32 = 3;
 
 /// The consumer has closed: a producer that sees this looks at [`HeadLine::closed`].
 pub const CLOSED: u32 = 4;
+
+/// Wakes whoever sleeps on these words or is about to, after something was stored that ends the sleep.
+///
+/// It wakes even if nothing is armed any more: the peer may have died between taking the armed value and waking.
+pub(crate) fn rouse(lines: [&WaitLine; 2], wake: impl Fn(&WaitLine)) {
+    // R4, heavy side: what was stored, then the wait words; the sleeper arms, fences, then looks at what was stored.
+    fence(Ordering::SeqCst);
+    for line in lines {
+        // R5: the word must not be armed any more when a sleeper comes to the futex.
+        line.armed.swap(AWAKE, Ordering::AcqRel);
+        wake(line);
+    }
+}
 
 macro_rules! zeroed {
     ($($line:ident { $($word:ident: $atomic:ident),* })*) => {$(

@@ -106,7 +106,7 @@
 //! | R5 | swap of the wait word to 0 | the same swap by the other waker | a wake-up that two leave to each other |
 //! | R6 | `closed`, after the last commit | `closed`, before the last look | the last messages lost |
 //! | R7 | the peer is gone, set by the watch thread | the same flag, before the last look | what a dead peer committed, lost |
-//! | R8 | the address of the watch thread's state | the same | a half-made watch |
+//! | R8 | the address of what is made once for a process | the same | a half-made one |
 //!
 //! R7 and R8 belong to waiting, and are here so that the list is whole.
 //!

@@ -53,6 +53,11 @@ impl AtomicU32 {
     }
 
     /// As of the native word.
+    pub fn fetch_max(&self, value: u32, order: Ordering) -> u32 {
+        self.word.fetch_max(value, order)
+    }
+
+    /// As of the native word.
     pub fn swap(&self, value: u32, order: Ordering) -> u32 {
         self.word.swap(value, order)
     }

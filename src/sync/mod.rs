@@ -10,6 +10,10 @@
 
 #[cfg(loom)]
 pub(crate) mod exchange;
+#[cfg(any(test, not(loom)))]
+pub(crate) mod latch;
+#[cfg(any(test, not(loom)))]
+pub(crate) mod published;
 
 #[cfg(loom)]
 pub(crate) use exchange::AtomicU32;

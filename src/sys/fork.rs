@@ -24,14 +24,17 @@
 
 use super::pidfd::Pid;
 use super::{Errno, Result, process};
+use crate::sync::published::Published;
 use crate::sync::{AtomicU64, Ordering};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
+use std::ffi::c_void;
+use std::ptr::NonNull;
 
 /// The page's length. Any will do: the kernel rounds up to a page.
 const LEN: usize = size_of::<AtomicU64>();
 
-/// The address of the page, 0 before the first use.
-static PAGE: AtomicU64 = AtomicU64::new(0);
+/// The page, from the first use on.
+static PAGE: Published<AtomicU64> = Published::new();
 
 /// The last generation that this process or an ancestor drew. It is raised before the page is written, so at
 /// any instant at which a fork may happen it is at least what the page holds.
@@ -100,29 +103,20 @@ impl Origin {
 }
 
 fn page() -> Result<&'static AtomicU64> {
-    // R8, acquire side: the page is mapped and advised before its address is known.
-    let known = PAGE.load(Ordering::Acquire);
-    let address = if known == 0 { publish(map()?) } else { known };
-    // SAFETY: the address is that of a mapping of at least 8 bytes, page-aligned, readable and writable, which
-    // is never unmapped and which every fork inherits (emptied, which leaves a valid word: 0). It is only ever
-    // used as this atomic.
-    Ok(unsafe { &*std::ptr::with_exposed_provenance(address as usize) })
-}
-
-/// Makes `mine` the page, unless another thread was faster.
-fn publish(mine: *mut std::ffi::c_void) -> u64 {
-    let address = mine.expose_provenance() as u64;
-    // R8, release side.
-    match PAGE.compare_exchange(0, address, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => address,
-        Err(theirs) => {
-            unmap(mine);
-            theirs
-        }
+    if let Some(page) = PAGE.get() {
+        return Ok(page);
     }
+    let mine = map()?;
+    // SAFETY: a mapping of at least 8 bytes, page-aligned, readable and writable, which every fork inherits (emptied,
+    // which leaves a valid word: 0). Unless this fails, it is never unmapped, and only ever used as this atomic.
+    let published = unsafe { PAGE.replace_with(None, mine.cast()) };
+    Ok(published.unwrap_or_else(|theirs| {
+        unmap(mine);
+        theirs
+    }))
 }
 
-fn map() -> Result<*mut std::ffi::c_void> {
+fn map() -> Result<NonNull<c_void>> {
     // SAFETY: a new private mapping at an address of the kernel's choice touches nothing that exists.
     let page = unsafe {
         rustix::mm::mmap_anonymous(
@@ -135,13 +129,15 @@ fn map() -> Result<*mut std::ffi::c_void> {
     // SAFETY: the range is the mapping just made, and nothing refers to it; the advice changes only what a
     // future child finds.
     let advised = unsafe { rustix::mm::madvise(page, LEN, Advice::LinuxWipeOnFork) };
-    advised.inspect_err(|_| unmap(page))?;
-    Ok(page)
+    // The kernel maps nothing at address 0 unless it is asked to.
+    let mapped = NonNull::new(page).ok_or(super::Errno::NOMEM)?;
+    advised.inspect_err(|_| unmap(mapped))?;
+    Ok(mapped)
 }
 
 /// Gives back a page that was never published.
-fn unmap(page: *mut std::ffi::c_void) {
+fn unmap(page: NonNull<c_void>) {
     // SAFETY: the page came from `map`, whose caller is the only one to know it. A failure leaves it mapped,
     // which harms nobody.
-    let _ = unsafe { rustix::mm::munmap(page, LEN) };
+    let _ = unsafe { rustix::mm::munmap(page.as_ptr(), LEN) };
 }

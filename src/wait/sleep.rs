@@ -12,6 +12,7 @@
 use super::Condition;
 use super::spin::{Polled, Spinner};
 use crate::ring::lines::FUTEX;
+use crate::sync::latch::Latch;
 use crate::sync::{AtomicU32, Fences, Ordering, fence};
 use crate::sys::{futex, membarrier, socket};
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ pub(crate) const NAP: Duration = Duration::from_millis(1);
 /// Whether the peer is there, as this process knows it: no word of it is the peer's to write.
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
-    gone: AtomicU32,
+    gone: Latch,
     /// Ends the sleeps that a peer has made unreachable by their futex word: see [`futex`].
     stop: futex::Stop,
 }
@@ -31,20 +32,18 @@ impl Presence {
     /// 0 while the peer is there; else the largest value that was given to [`Presence::leave`].
     #[inline(always)]
     pub(crate) fn gone(&self) -> u32 {
-        // R7, acquire side: what the peer committed before it was gone is visible after this.
-        self.gone.load(Ordering::Acquire)
+        self.gone.get()
     }
 
     /// Whether the peer is gone, without a claim on what is visible then.
     #[inline(always)]
     pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Relaxed) != 0
+        self.gone.is_set()
     }
 
     /// The peer is gone, for the reason `how` (not 0): every sleep ends, and none begins.
     pub(crate) fn leave(&self, how: u32) {
-        // R7, release side: a dead peer's commits happened before its pidfd fired.
-        self.gone.fetch_max(how, Ordering::AcqRel);
+        self.gone.set(how);
         self.stop.set();
     }
 }
@@ -87,9 +86,7 @@ fn sleep(
     deadline: Option<Instant>,
 ) -> Ended {
     loop {
-        condition.arm(FUTEX);
-        // R4, heavy side: the wait word is seen by whoever commits after this, or we see the commit below.
-        let fenced = heavy(fences);
+        let fenced = armed(fences, || condition.arm(FUTEX));
         let ended = if condition.holds() {
             Some(Ended::Ready)
         } else if presence.gone() != 0 {
@@ -126,6 +123,14 @@ pub(crate) fn doze() {
     if socket::wait_any(&[], &mut Vec::new(), until).is_err() {
         futex::wait(&AtomicU32::new(0), 0, until);
     }
+}
+
+/// Arms a wait word as `arm` does; after this the caller looks again, and only then sleeps. `false`: see [`heavy`].
+#[must_use]
+pub(crate) fn armed(fences: Fences, arm: impl FnOnce()) -> bool {
+    arm();
+    // R4, heavy side: the wait word is seen by whoever commits after this, or the caller sees the commit.
+    heavy(fences)
 }
 
 /// The heavy side of a fence pair. `false`: the agreed one failed, so a wake-up may be missed: sleep short.

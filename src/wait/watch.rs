@@ -6,9 +6,7 @@
 //! A dying process closes its sockets before its pidfd tells. So a hang-up is not passed on for what it seems while the
 //! link doubts it ([`Watched::hung_up`]): the thread asks again when the link says, and sleeps in between like before.
 
-#![allow(unsafe_code)]
-
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::published::Published;
 use crate::sys::epoll::{Epoll, Interest};
 use crate::sys::fork::Origin;
 use crate::sys::{Result, process};
@@ -50,8 +48,8 @@ struct Entries {
     by_token: HashMap<u64, Weak<dyn Watched>>,
 }
 
-/// The address of this process's [`Watch`], 0 before the first link. Its target is never freed.
-static CURRENT: AtomicU64 = AtomicU64::new(0);
+/// This process's [`Watch`], from the first link on.
+static CURRENT: Published<Watch> = Published::new();
 
 /// Bit 0 of an epoll token: the event is of the pidfd.
 const PIDFD: u64 = 1;
@@ -62,21 +60,13 @@ impl Watch {
     /// # Errors
     /// The errno of `epoll_create`, or `EAGAIN` if no thread could be started.
     pub(crate) fn here() -> Result<&'static Self> {
-        // R8, acquire side: the watch is whole before its address is known.
-        let known = CURRENT.load(Ordering::Acquire);
-        if known != 0 {
-            // SAFETY: every value but 0 is the exposed address of a leaked `Watch`, published by the release
-            // below; a forked child has a copy of it at the same address.
-            let watch: &'static Self = unsafe { &*std::ptr::with_exposed_provenance(known as usize) };
-            if !watch.origin.forked() {
-                return Ok(watch);
-            }
+        let known = CURRENT.get();
+        if let Some(watch) = known.filter(|watch| !watch.origin.forked()) {
+            return Ok(watch);
         }
         let watch: &'static Self = Box::leak(Box::new(Self::start()?));
-        let address = std::ptr::from_ref(watch).expose_provenance() as u64;
-        // R8, release side.
-        match CURRENT.compare_exchange(known, address, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Ok(watch),
+        match CURRENT.replace(known, watch) {
+            Ok(watch) => Ok(watch),
             // Another thread was faster: use its own, and let this one idle.
             Err(_) => Self::here(),
         }

@@ -25,7 +25,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("src/sys/map.rs", "mapping and advising memory"),
     ("src/sys/process.rs", "the signal mask of the library's own threads"),
     ("src/sys/tests/raw.rs", "calls that no wrapper makes, for tests of a hostile peer"),
-    ("src/wait/watch.rs", "the watch thread's registry is reached by its published address"),
+    ("src/sync/published.rs", "what lasts as long as the process is reached by its address"),
     ("tests/allocation/counting.rs", "the trait of allocators is unsafe"),
     ("tests/support/raw.rs", "fork, _exit and memory that two processes share, for tests of whole channels"),
 ];

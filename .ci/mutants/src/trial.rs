@@ -90,8 +90,8 @@ impl Bench {
                 Built::Failed(error) => return Ok(Verdict::NotBuilt(error)),
             };
             let tool = &self.tools[i];
-            if code.is_some() && code == tool.unchanged {
-                asked.push(format!("{}: {}", tool.name, tool.same));
+            if let Some(same) = tool.same.filter(|_| code.is_some() && code == tool.unchanged) {
+                asked.push(format!("{}: {same}", tool.name));
                 continue;
             }
             let mut choices = tool.choices(&mutation.key.path);

@@ -63,13 +63,19 @@ fn meet(round: u64, word: &AtomicU64, stop: &AtomicU64) -> bool {
 }
 
 /// Neither side is always first: each comes later by another number of pauses in each round.
-fn dither(round: u64, salt: u64) {
+pub(super) fn dither(round: u64, salt: u64) {
     let mixed = (round ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
     (0..mixed).for_each(|_| spin_loop());
 }
 
 /// Brings the line that `other` lies in into this core's cache, and comes back when the other side has done the same.
-fn begin(round: u64, own: &AtomicU64, peer: &AtomicU64, other: &AtomicU64, stop: &AtomicU64) -> bool {
+pub(super) fn begin(
+    round: u64,
+    own: &AtomicU64,
+    peer: &AtomicU64,
+    other: &AtomicU64,
+    stop: &AtomicU64,
+) -> bool {
     own.store(2 * round, Ordering::Release);
     let met = meet(2 * round, peer, stop);
     std::hint::black_box(other.load(Ordering::Relaxed));
@@ -77,9 +83,9 @@ fn begin(round: u64, own: &AtomicU64, peer: &AtomicU64, other: &AtomicU64, stop:
     met && meet(2 * round + 1, peer, stop)
 }
 
-fn wake(page: &Mapping, trial: Trial) {
+fn wake(page: &Mapping, trial: Trial, stop: &AtomicU64) {
     let [own, peer, data, armed] = [WAKER_ROUND, SLEEPER_ROUND, DATA, ARMED].map(|at| word64(page, at));
-    let (found, stop) = (word64(page, FOUND), word64(page, STOP));
+    let found = word64(page, FOUND);
     for round in 1.. {
         if !begin(round, own, peer, armed, stop) {
             return;
@@ -125,22 +131,32 @@ fn keep_to(place: usize, cpus: &CpuSet) {
     }
 }
 
-fn run(trial: Trial, rounds: u64, misses: u64) -> (u64, u64) {
+/// Runs the two sides in two processes that share a page, each on a processor of its own. The other side ends when its
+/// second argument is not 0 any more, once this one has come to its end.
+pub(super) fn in_two_processes<T>(
+    other: impl FnOnce(&Mapping, &AtomicU64),
+    this: impl FnOnce(&Mapping) -> T,
+) -> T {
     let fd = memfd::create(PAGE).unwrap();
     let cpus = sched_getaffinity(None).unwrap();
     let child = fork_child(|| {
         keep_to(1, &cpus);
-        wake(&Mapping::read_write(&fd, PAGE as usize).unwrap(), trial);
+        let page = Mapping::read_write(&fd, PAGE as usize).unwrap();
+        other(&page, word64(&page, STOP));
     });
     keep_to(0, &cpus);
     let page = Mapping::read_write(&fd, PAGE as usize).unwrap();
-    let outcome = sleep(&page, trial, rounds, misses);
+    let outcome = this(&page);
     word64(&page, STOP).store(1, Ordering::Relaxed);
     while process::reap(child).unwrap().is_none() {
         std::thread::yield_now();
     }
     sched_setaffinity(None, &cpus).unwrap();
     outcome
+}
+
+fn run(trial: Trial, rounds: u64, misses: u64) -> (u64, u64) {
+    in_two_processes(|page, stop| wake(page, trial, stop), |page| sleep(page, trial, rounds, misses))
 }
 
 /// No misses with the pair, in many more rounds than those that show some without its heavy side.

@@ -1,8 +1,9 @@
 //! A ring's memory whose ends can sleep: heap memory and two emulated futexes.
 
-use crate::ring::lines::{AWAKE, CursorLine, FUTEX, HeadLine, ProducerLine, WaitLine};
+use crate::ring::lines::{CursorLine, FUTEX, HeadLine, ProducerLine, WaitLine, rouse};
 use crate::ring::{Consumer, HeapMemory, Memory, PopError, Producer, PushError};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, heavy};
+use crate::sync::latch::Latch;
+use crate::sync::{AtomicU32, AtomicU64, heavy};
 use ::loom::thread::{self, Thread};
 use std::sync::{Arc, Mutex};
 
@@ -43,32 +44,26 @@ pub(super) struct Link {
 struct Shared {
     data: Futex,
     space: Futex,
-    dead: AtomicU32,
+    dead: Latch,
 }
 
 impl Link {
     pub(super) fn new(capacity: usize, position: u64) -> Self {
-        let shared = Shared { data: Futex::default(), space: Futex::default(), dead: AtomicU32::new(0) };
+        let shared = Shared { data: Futex::default(), space: Futex::default(), dead: Latch::new() };
         Self { heap: HeapMemory::new(capacity, position), shared: Arc::new(shared) }
     }
 
-    /// What the watch thread does at the peer's death. It wakes even if nothing was armed any more: the peer may
-    /// have died between taking the armed value and waking.
+    /// What the watch thread does at the peer's death.
     pub(super) fn declare_dead(&self) {
-        // R7, release side: whoever sees the flag sees all that the dead had committed.
-        self.shared.dead.store(1, Ordering::Release);
-        // R4, light side: the flag, then the wait words.
-        heavy();
-        // R5: whoever takes the armed value owes the wake-up.
-        self.armed_data().armed.swap(AWAKE, Ordering::AcqRel);
-        self.shared.data.wake(&self.armed_data().armed);
-        self.armed_space().armed.swap(AWAKE, Ordering::AcqRel);
-        self.shared.space.wake(&self.armed_space().armed);
+        self.shared.dead.set(1);
+        rouse([self.armed_data(), self.armed_space()], |line| {
+            let data = std::ptr::eq(line, self.armed_data());
+            if data { &self.shared.data } else { &self.shared.space }.wake(&line.armed);
+        });
     }
 
     pub(super) fn is_dead(&self) -> bool {
-        // R7, acquire side.
-        self.shared.dead.load(Ordering::Acquire) != 0
+        self.shared.dead.get() != 0
     }
 }
 
