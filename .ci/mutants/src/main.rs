@@ -10,6 +10,9 @@
 //! the mutation. A test that runs beyond the limit has hung, and that counts as well, but for loom and Miri, which find
 //! a deadlock by themselves.
 //!
+//! Where an `AcqRel` that became `Relaxed` was not noticed, nothing can notice that it became `Acquire` or `Release`, which
+//! allow less: these are not run.
+//!
 //! Of two programs that are the same byte for byte no test is run: no model holds the mutated line, or it makes no
 //! difference on this processor.
 //!
@@ -44,7 +47,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use sites::Mutation;
+use sites::{Key, Mutation};
 use tables::{Record, Table, disagreements, nothing};
 use tidy::tree::Tree;
 use trial::{Bench, Verdict};
@@ -111,6 +114,12 @@ fn try_all(
             println!("time is over");
             break;
         }
+        if let Some(record) = inherited(&mutation.key, records)? {
+            println!("{mutation}\n    {}", record.killer);
+            records.0.insert(mutation.key.clone(), record);
+            records.write(root, all)?;
+            continue;
+        }
         let (killer, seconds) = match bench.verdict(mutation, records.0.get(&mutation.key))? {
             Verdict::Killed { tool, test, seconds } => (format!("{tool}: {test}"), seconds),
             Verdict::Survived { asked, seconds } => (nothing(&asked), seconds),
@@ -124,6 +133,14 @@ fn try_all(
         }
     }
     Ok(())
+}
+
+/// What allows more, and was not noticed: then nothing can notice what allows less.
+fn inherited(key: &Key, records: &Table<Record>) -> Outcome<Option<Record>> {
+    let Some(weakest) = key.weakest().filter(|weakest| weakest != key) else { return Ok(None) };
+    let survived = records.0.get(&weakest).is_some_and(Record::survived);
+    let killer = nothing(&[format!("nor with {}", weakest.name)]);
+    Ok(if survived { Some(Record { killer, seconds: "0".into(), on: today()? }) } else { None })
 }
 
 fn today() -> Outcome<String> {

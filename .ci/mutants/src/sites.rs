@@ -23,6 +23,15 @@ pub struct Key {
     pub name: String,
 }
 
+impl Key {
+    /// The mutation of the same place that allows the most, if this is one of `AcqRel`.
+    pub fn weakest(&self) -> Option<Self> {
+        let weaker = self.name.strip_prefix("AcqRel → ")?;
+        let number = weaker.find(" #").map_or("", |at| &weaker[at..]);
+        Some(Self { name: format!("AcqRel → Relaxed{number}"), ..self.clone() })
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}, {}, {}", self.path, self.function, self.pair, self.name)
@@ -214,6 +223,9 @@ mod tests {
             ("AcqRel → Release", "AcqRel"),
         ];
         assert_eq!(found(code), owned(&expected));
+        let weakest: Vec<_> = all(code).iter().map(|m| m.key.weakest().map(|key| key.name)).collect();
+        assert_eq!(weakest[0], None);
+        assert!(weakest[1..].iter().all(|name| name.as_deref() == Some("AcqRel → Relaxed")));
     }
 
     #[test]
