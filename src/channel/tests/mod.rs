@@ -5,6 +5,9 @@ mod hostile;
 
 use super::{Channel, Options, Sender, pair};
 use crate::link::Rx;
+use crate::ring::Fences;
+use crate::sys::tests::alone;
+use crate::sys::tests::membarrier::registered;
 use std::time::Duration;
 
 fn connected(options: &Options) -> (Channel, Channel) {
@@ -92,4 +95,15 @@ fn what_a_split_receiver_holds_back_leaves_room_for_the_longest_atomic_message()
         sender.try_send(&longest).unwrap();
         assert_eq!(receiver.recv_into(&mut buffer), Ok(longest.len()));
     }
+}
+
+#[test]
+fn whoever_agrees_on_light_fences_is_registered_for_heavy_ones() {
+    alone(|| {
+        let (ours, _theirs) = connected(&Options::new());
+        match ours.about().fences {
+            Fences::Membarrier => assert_ne!(registered(), Some(false)),
+            Fences::SeqCst => eprintln!("skipped: there is no membarrier here"),
+        }
+    });
 }

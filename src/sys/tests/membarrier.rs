@@ -4,7 +4,7 @@ use crate::sys::pidfd::Exit;
 use rustix::thread::MembarrierCommand;
 
 /// Whether the kernel counts this process as registered; `None` before Linux 6.3, which cannot say.
-fn registered() -> Option<bool> {
+pub(crate) fn registered() -> Option<bool> {
     let mask = raw::membarrier_registrations();
     let register = MembarrierCommand::RegisterGlobalExpedited as libc::c_long;
     (mask >= 0).then_some(mask & register != 0)

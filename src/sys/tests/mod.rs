@@ -6,7 +6,7 @@ mod fork;
 mod futex;
 mod futex_stop;
 mod map;
-mod membarrier;
+pub(crate) mod membarrier;
 mod memfd;
 mod pidfd;
 mod process;
