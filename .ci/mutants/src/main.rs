@@ -1,13 +1,13 @@
 //! Weakens every ordering and every fence of the library in turn, and says which test notices.
 //!
 //! ```text
-//! cargo run --manifest-path .ci/mutants/Cargo.toml -- [--list] [--only PATTERN] [--new] [--fast]
+//! cargo run --manifest-path .ci/mutants/Cargo.toml -- [--list] [--only PATTERN] [--new] [--fast] [--miri]
 //!                                                     [--limit SECONDS] [--for SECONDS]
 //! ```
 //! An ordering becomes weaker by every step that there is; a fence, a light or heavy side, a `membarrier` and its
 //! registration are left out. A mutant is killed by a loom model, else by a unit test, else by the test of two
-//! processes that always sleep, else by Miri; the killer of the last run is asked first. What notices must pass without
-//! the mutation. A test that runs beyond the limit has hung, and that counts as well, but for loom and Miri, which find
+//! processes that always sleep, else, with `--miri`, which takes minutes for each, by Miri; the killer of the last run is
+//! asked first. What notices must pass without the mutation. A test that runs beyond the limit has hung, and that counts as well, but for loom and Miri, which find
 //! a deadlock by themselves.
 //!
 //! Where an `AcqRel` that became `Relaxed` was not noticed, nothing can notice that it became `Acquire` or `Release`, which
@@ -58,6 +58,7 @@ struct Options {
     list: bool,
     fast: bool,
     new: bool,
+    miri: bool,
     only: String,
     limit_seconds: u64,
     for_seconds: u64,
@@ -108,7 +109,8 @@ fn try_all(
     records: &mut Table<Record>,
 ) -> Outcome<()> {
     let began = Instant::now();
-    let mut bench = Bench::new(root, options.fast, options.limit_seconds)?;
+    let tools = tool::tools(root, options.fast, options.miri)?;
+    let mut bench = Bench::new(root, tools, options.limit_seconds)?;
     for mutation in chosen {
         if began.elapsed().as_secs() >= options.for_seconds {
             println!("time is over");
@@ -153,6 +155,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Outcome<Options> {
         list: false,
         fast: false,
         new: false,
+        miri: false,
         only: String::new(),
         limit_seconds: 300,
         for_seconds: u64::MAX,
@@ -163,6 +166,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Outcome<Options> {
             "--list" => options.list = true,
             "--fast" => options.fast = true,
             "--new" => options.new = true,
+            "--miri" => options.miri = true,
             "--only" => options.only = value()?,
             "--limit" => options.limit_seconds = value()?.parse()?,
             "--for" => options.for_seconds = value()?.parse()?,

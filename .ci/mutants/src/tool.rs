@@ -47,12 +47,14 @@ pub enum Run {
     TimedOut(Option<String>),
 }
 
-/// All of them, the quickest to notice first; loom alone if `fast`.
-pub fn tools(root: &Path, fast: bool) -> Outcome<Vec<Tool>> {
+/// All that are wanted, the quickest to notice first.
+pub fn tools(root: &Path, fast: bool, with_miri: bool) -> Outcome<Vec<Tool>> {
     let mut tools = vec![loom(root)];
     if !fast {
         tools.extend([unit_tests(root), whole_links(root)]);
-        tools.extend(miri(root)?);
+    }
+    if with_miri {
+        tools.push(miri(root)?);
     }
     Ok(tools)
 }
@@ -219,17 +221,12 @@ fn whole_links(root: &Path) -> Tool {
     }
 }
 
-/// Miri over the tests that CI has it run; `None` if it is not installed.
-fn miri(root: &Path) -> Outcome<Option<Tool>> {
-    let installed = Command::new("cargo").args(["+nightly", "miri", "--version"]).output()?.status.success();
-    if !installed {
-        eprintln!("Miri is not installed, and not asked");
-        return Ok(None);
-    }
+/// Miri over the tests that CI has it run.
+fn miri(root: &Path) -> Outcome<Tool> {
     let list = fs::read_to_string(root.join(".ci/miri-tests"))?;
     let names = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let flags = "-Zmiri-strict-provenance -Zmiri-many-seeds=0..4";
-    Ok(Some(Tool {
+    Ok(Tool {
         name: "Miri",
         variables: variables(root, "miri", &[("MIRIFLAGS", flags)]),
         arguments: words("+nightly miri test --locked --lib"),
@@ -238,7 +235,7 @@ fn miri(root: &Path) -> Outcome<Option<Tool>> {
         may_hang: false,
         same: None,
         unchanged: None,
-    }))
+    })
 }
 
 /// Build results are kept from one run of this program to the next.

@@ -9,7 +9,7 @@ use crate::Outcome;
 use crate::mirror::mirror;
 use crate::sites::Mutation;
 use crate::tables::Record;
-use crate::tool::{Built, Run, Tool, tools};
+use crate::tool::{Built, Run, Tool};
 
 /// What became of a mutant.
 pub enum Verdict {
@@ -37,10 +37,10 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new(root: &Path, fast: bool, limit_seconds: u64) -> Outcome<Self> {
+    pub fn new(root: &Path, tools: Vec<Tool>, limit_seconds: u64) -> Outcome<Self> {
         let copy = root.join("target/mutants/tree");
         mirror(root, &copy)?;
-        let mut bench = Self { copy, tools: tools(root, fast)?, limit_seconds, confirmed: HashSet::new() };
+        let mut bench = Self { copy, tools, limit_seconds, confirmed: HashSet::new() };
         for i in 0..bench.tools.len() {
             match bench.tools[i].build(&bench.copy, limit_seconds)? {
                 Built::Done(code) => bench.tools[i].unchanged = code,
