@@ -7,8 +7,8 @@
 //! An ordering becomes weaker by every step that there is; a fence, a light or heavy side, a `membarrier` and its
 //! registration are left out. A mutant is killed by a loom model, else by a unit test, else by the test of two
 //! processes that always sleep, else, with `--miri`, which takes minutes for each, by Miri; the killer of the last run is
-//! asked first. What notices must pass without the mutation. A test that runs beyond the limit has hung, and that counts as well, but for loom and Miri, which find
-//! a deadlock by themselves.
+//! asked first. What notices must pass without the mutation. A test that runs beyond the limit has hung, and that counts
+//! as well, but for loom and Miri, which find a deadlock by themselves.
 //!
 //! Where an `AcqRel` that became `Relaxed` was not noticed, nothing can notice that it became `Acquire` or `Release`, which
 //! allow less: these are not run.
