@@ -1,5 +1,7 @@
 //! The ring's arithmetic once more, in the plainest words: what the model and the fuzzers measure the ring by.
 
+use crate::sync::{AtomicU64, Ordering};
+
 /// The longest payload of one record.
 pub fn max_payload(capacity: usize) -> usize {
     capacity / 4 - 8
@@ -24,26 +26,31 @@ pub fn fits(capacity: usize, head: u64, end: u64) -> bool {
 }
 
 /// The payloads of the fragments of a message; the first includes the eight bytes of its length.
-pub fn fragments(capacity: usize, total: usize) -> Vec<usize> {
+pub fn fragments(capacity: usize, total: usize) -> impl Iterator<Item = usize> {
     let full = (capacity / 4).min(64 * 1024) - 8;
     let mut left = total + 8;
-    let mut fragments = Vec::new();
-    while left > 0 {
-        fragments.push(left.min(full));
-        left -= left.min(full);
-    }
-    fragments
+    std::iter::from_fn(move || {
+        let fragment = left.min(full);
+        left -= fragment;
+        (fragment > 0).then_some(fragment)
+    })
 }
 
 /// Whether a message is committed at once.
 pub fn is_atomic(capacity: usize, total: usize) -> bool {
-    total <= max_payload(capacity)
-        || fragments(capacity, total).into_iter().map(record).sum::<usize>() <= capacity / 2
+    total <= max_payload(capacity) || fragments(capacity, total).map(record).sum::<usize>() <= capacity / 2
 }
 
 /// The longest message that is committed at once.
 pub fn max_atomic(capacity: usize) -> usize {
-    (max_payload(capacity)..capacity).take_while(|&total| is_atomic(capacity, total)).last().unwrap_or(0)
+    let (mut longest, mut step) = (max_payload(capacity), capacity / 2);
+    while step > 0 {
+        if is_atomic(capacity, longest + step) {
+            longest += step;
+        }
+        step /= 2;
+    }
+    longest
 }
 
 /// Lengths at which something changes, the capacity first.
@@ -65,7 +72,41 @@ pub fn borders(capacity: usize) -> [usize; 12] {
     ]
 }
 
+/// Words that are handled in one turn of a loop: a fuzzer follows every turn, which costs more than the ring itself.
+const STRIDE: usize = 8;
+
 /// `len` bytes that belong to no other message of the run.
 pub fn message(serial: u64, len: usize) -> Vec<u8> {
-    (0..len).map(|i| (serial as usize * 131 + i * 7 + (i >> 8)) as u8).collect()
+    let mut bytes = Vec::with_capacity(len + STRIDE * 8);
+    for stride in 0..len.div_ceil(STRIDE * 8) {
+        let words = std::array::from_fn::<_, STRIDE, _>(|i| {
+            let mixed = (serial << 32 | (stride * STRIDE + i) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            (mixed ^ mixed >> 32).to_ne_bytes()
+        });
+        bytes.extend_from_slice(words.as_flattened());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// 0 if `words` are still what they were.
+pub fn changes(words: &[AtomicU64], before: &[u64]) -> u64 {
+    let (strides, olds) = (words.chunks_exact(STRIDE), before.chunks_exact(STRIDE));
+    let rest = strides.remainder().iter().zip(olds.remainder());
+    let mut changes = 0;
+    for (now, before) in strides.zip(olds) {
+        for i in 0..STRIDE {
+            changes |= now[i].load(Ordering::Relaxed) ^ before[i];
+        }
+    }
+    rest.fold(changes, |changes, (now, before)| changes | now.load(Ordering::Relaxed) ^ before)
+}
+
+/// What stands in a buffer before a message is taken into it.
+pub const UNTOUCHED: u8 = 0xee;
+
+/// Whether all of `bytes` is [`UNTOUCHED`].
+pub fn is_untouched(bytes: &[u8]) -> bool {
+    static UNTOUCHED_BYTES: [u8; 1024] = [UNTOUCHED; 1024];
+    bytes.chunks(UNTOUCHED_BYTES.len()).all(|chunk| *chunk == UNTOUCHED_BYTES[..chunk.len()])
 }

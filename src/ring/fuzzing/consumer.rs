@@ -1,7 +1,8 @@
 //! A consumer before memory that may hold anything.
 
+use super::arithmetic::{self, UNTOUCHED, is_untouched};
 use super::scribble::Scribbler;
-use super::{Coverage, Input, arithmetic};
+use super::{Coverage, Input};
 use crate::ring::lines::{CLOSED, DOORBELL, FUTEX};
 use crate::ring::{
     Consumer, Corrupt, Fences, Field, Flags, Header, HeapMemory, Kind, Memory, PopError, Producer, Stream,
@@ -142,7 +143,6 @@ impl Run {
     }
 
     fn pop(&mut self, room: Option<usize>) {
-        const UNTOUCHED: u8 = 0xee;
         let (before, header) = (self.consumer.position(), self.word(self.consumer.position()));
         let (partial, ready) = (self.consumer.partial(), self.consumer.is_ready());
         let got = match room {
@@ -151,7 +151,7 @@ impl Run {
                 let mut buffer = vec![UNTOUCHED; room];
                 let got = self.consumer.pop_into(&mut buffer);
                 let rest = buffer.split_off(got.unwrap_or(0));
-                let touched = rest.iter().any(|&byte| byte != UNTOUCHED);
+                let touched = !is_untouched(&rest);
                 assert!(!touched || matches!(got, Err(PopError::Corrupt(_))), "{got:?} touched the buffer");
                 got.map(|_| buffer)
             }
@@ -207,8 +207,12 @@ impl Run {
     }
 
     fn payload(&self, position: u64, len: usize) -> Vec<u8> {
-        let words = (1..=len.div_ceil(8)).map(|i| self.word(position.wrapping_add(i as u64 * 8)));
-        words.flat_map(u64::to_ne_bytes).take(len).collect()
+        let mut bytes = Vec::with_capacity(len + 8);
+        for i in 1..=len.div_ceil(8) as u64 {
+            bytes.extend_from_slice(&self.word(position.wrapping_add(i * 8)).to_ne_bytes());
+        }
+        bytes.truncate(len);
+        bytes
     }
 
     /// Which check failed.

@@ -1,11 +1,12 @@
 //! A producer whose consumer writes what it likes.
 
-use super::arithmetic::{borders, fits, fragments, max_payload, message, place, record};
+use super::arithmetic::{borders, changes, fits, fragments, max_payload, message, place, record};
 use super::scribble::Scribbler;
 use super::{Coverage, Input};
 use crate::ring::lines::{AWAKE, CLOSED, DOORBELL, FUTEX};
 use crate::ring::{Corrupt, Fences, Field, Header, HeapMemory, Kind, Memory, Producer, PushError, Stream};
 use crate::sync::Ordering;
+use std::collections::VecDeque;
 
 /// Runs a producer against what `data` says its consumer writes.
 ///
@@ -28,12 +29,6 @@ pub fn producer_hostile(data: &[u8]) -> Coverage {
     run.salvage(&mut death)
 }
 
-/// A committed record, as the words that must stay until it is released.
-struct Record {
-    start: u64,
-    words: Vec<u64>,
-}
-
 struct Run {
     memory: HeapMemory,
     producer: Producer<HeapMemory>,
@@ -41,8 +36,10 @@ struct Run {
     borders: [usize; 12],
     /// The last head that the producer can have accepted.
     head: u64,
-    /// Every record of the last lap, padding included.
-    records: Vec<Record>,
+    /// Where every record of the last lap begins, padding included, and the words of them all: they must stay until
+    /// they are released.
+    starts: VecDeque<u64>,
+    committed: Vec<u64>,
     stream: (Stream, Vec<u8>),
     /// Fragments of the stream that were committed, while it can go on.
     fragments: usize,
@@ -63,7 +60,8 @@ impl Run {
             capacity,
             borders: borders(capacity),
             head,
-            records: Vec::new(),
+            starts: VecDeque::new(),
+            committed: vec![0; capacity / 8],
             stream: (Stream::new(), vec![8; capacity + 1]),
             fragments: 0,
             closed: false,
@@ -108,11 +106,9 @@ impl Run {
     /// The consumer releases a record or more, as a correct one does.
     fn release(&mut self, input: &mut Input<'_>) {
         let position = self.producer.position();
-        let after = position.wrapping_sub(self.head);
-        let starts = self.records.iter().map(|record| record.start);
-        let ahead: Vec<_> =
-            starts.filter(|start| position.wrapping_sub(*start) <= after).chain([position]).collect();
-        let head = ahead[input.below(ahead.len().min(256))];
+        let kept = self.first_kept();
+        let pick = kept + input.below((self.starts.len() - kept + 1).min(256));
+        let head = self.starts.get(pick).copied().unwrap_or(position);
         self.memory.head().head.store(head, Ordering::Relaxed);
     }
 
@@ -242,7 +238,7 @@ impl Run {
     /// Returns the first record of the call that must still stand: a head that lies ahead of P when the call
     /// begins, and is behind it later, releases what the same call committed.
     fn stream(&mut self) -> u64 {
-        let lens = fragments(self.capacity, self.stream.1.len());
+        let lens: Vec<_> = fragments(self.capacity, self.stream.1.len()).collect();
         let (mut starts, mut expected) = (vec![self.producer.position()], Ok(()));
         let mut end = starts[0];
         while self.fragments < lens.len() && expected.is_ok() {
@@ -276,7 +272,12 @@ impl Run {
     }
 
     fn word(&self, position: u64) -> u64 {
-        self.memory.words()[(position % self.capacity as u64 / 8) as usize].load(Ordering::Relaxed)
+        self.memory.words()[self.index(position)].load(Ordering::Relaxed)
+    }
+
+    /// Which word stands at a position.
+    fn index(&self, position: u64) -> usize {
+        (position % self.capacity as u64 / 8) as usize
     }
 
     /// Reads back what was committed from `position` on.
@@ -284,13 +285,25 @@ impl Run {
         let end = self.producer.position();
         while position != end {
             let header = Header::from_word(self.word(position)).expect("a committed header");
-            let bytes = record(header.len as usize) as u64;
-            let words = (0..bytes).step_by(8).map(|at| self.word(position.wrapping_add(at))).collect();
-            self.records.push(Record { start: position, words });
-            position = position.wrapping_add(bytes);
+            let (first, words) = (self.index(position), record(header.len as usize) / 8);
+            for (committed, word) in
+                self.committed[first..][..words].iter_mut().zip(&self.memory.words()[first..][..words])
+            {
+                *committed = word.load(Ordering::Relaxed);
+            }
+            self.starts.push_back(position);
+            position = position.wrapping_add(words as u64 * 8);
         }
-        let capacity = self.capacity as u64;
-        self.records.retain(|record| end.wrapping_sub(record.start) < capacity);
+        while self.starts.front().is_some_and(|start| end.wrapping_sub(*start) >= self.capacity as u64) {
+            self.starts.pop_front();
+        }
+    }
+
+    /// The first of `starts` that is not released.
+    fn first_kept(&self) -> usize {
+        let position = self.producer.position();
+        let kept = position.wrapping_sub(self.head);
+        self.starts.partition_point(|start| position.wrapping_sub(*start) > kept)
     }
 
     /// Nothing that was not released is overwritten, and the next header place says that nothing is there.
@@ -299,18 +312,19 @@ impl Run {
         assert_eq!(self.word(position), 0);
         let kept = position.wrapping_sub(self.head);
         assert!(kept <= self.capacity as u64 - 8);
-        for Record { start, words } in &self.records {
-            if position.wrapping_sub(*start) <= kept {
-                let now = (0..words.len() as u64).map(|i| self.word(start.wrapping_add(i * 8)));
-                assert!(now.eq(words.iter().copied()), "the record at {start:#x} was overwritten");
-            }
+        let Some(&start) = self.starts.get(self.first_kept()) else { return };
+        let (first, end, words) = (self.index(start), self.index(position), self.committed.len());
+        let parts = if first < end { [first..end, 0..0] } else { [first..words, 0..end] };
+        for part in parts {
+            let changes = changes(&self.memory.words()[part.clone()], &self.committed[part]);
+            assert_eq!(changes, 0, "a record from {start:#x} on was overwritten");
         }
     }
 
     /// The consumer dies, and leaves a cursor.
     fn salvage(mut self, input: &mut Input<'_>) -> Coverage {
         let position = self.producer.position();
-        let starts: Vec<_> = self.records.iter().map(|record| record.start).chain([position]).collect();
+        let starts: Vec<_> = self.starts.iter().copied().chain([position]).collect();
         let start = starts[input.below(starts.len().min(256))];
         let cursor = if input.coin() { start } else { input.lie(&[self.head, position, start]) };
         self.memory.cursor().cursor.store(cursor, Ordering::Relaxed);
@@ -346,10 +360,10 @@ impl Run {
     /// How many bytes of messages stand whole in the ring from `cursor` on.
     fn left(&self, cursor: u64) -> usize {
         let reach = self.producer.position().wrapping_sub(cursor);
-        let after = |record: &&Record| self.producer.position().wrapping_sub(record.start) <= reach;
+        let after = |start: &&u64| self.producer.position().wrapping_sub(**start) <= reach;
         let (mut whole, mut parts) = (0, None);
-        for record in self.records.iter().filter(after) {
-            let header = Header::from_word(record.words[0]).expect("a committed header");
+        for start in self.starts.iter().filter(after) {
+            let header = Header::from_word(self.committed[self.index(*start)]).expect("a committed header");
             let len = header.len as usize;
             match header.kind {
                 Kind::Data => (whole, parts) = (whole + len, None),

@@ -3,7 +3,9 @@
 use crate::ring::lines::{AWAKE, CLOSED, DOORBELL, FUTEX};
 use crate::ring::{HeapMemory, Memory};
 use crate::sync::{AtomicU32, Ordering};
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 /// A stream of numbers that look random: xorshift*, never 0 inside.
@@ -30,11 +32,60 @@ impl Numbers {
     }
 }
 
-/// A thread that scribbles until it is dropped.
+/// Another thread that scribbles, from before this is made until it is dropped.
 #[derive(Debug)]
 pub struct Scribbler {
     stop: Arc<AtomicU32>,
+    hand: Option<Hand>,
+}
+
+/// What a hand does: it says when it has begun, and goes on until it is told to stop.
+type Work = Box<dyn FnOnce(&Sender<()>) + Send>;
+
+thread_local! {
+    /// The hands with nothing to do. To start a thread takes longer than most runs of a fuzzer.
+    static IDLE: RefCell<Vec<Hand>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A thread that does one work after the other, and answers when it has begun one and when it has ended it.
+#[derive(Debug)]
+struct Hand {
+    /// `None` tells the thread to end.
+    works: Option<Sender<Work>>,
+    answers: Receiver<()>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Hand {
+    fn new() -> Self {
+        let ((works, inbox), (answer, answers)) = (channel::<Work>(), channel());
+        let thread = std::thread::spawn(move || {
+            for work in inbox {
+                work(&answer);
+                let _ = answer.send(());
+            }
+        });
+        Self { works: Some(works), answers, thread: Some(thread) }
+    }
+
+    fn begin(&self, work: Work) {
+        let works = self.works.as_ref().expect("a hand works until it is dropped");
+        works.send(work).expect("the thread takes works until it is told to end");
+        self.wait();
+    }
+
+    fn wait(&self) {
+        self.answers.recv().expect("the scribbling thread only stores");
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.works = None;
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the scribbling thread only stores");
+        }
+    }
 }
 
 impl Scribbler {
@@ -76,21 +127,25 @@ impl Scribbler {
     fn start(seed: u64, mut scribble: impl FnMut(&mut Numbers) + Send + 'static) -> Self {
         let stop = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
+        let hand = IDLE.with_borrow_mut(Vec::pop).unwrap_or_else(Hand::new);
+        hand.begin(Box::new(move |begun| {
             let mut numbers = Numbers::new(seed);
+            scribble(&mut numbers);
+            let _ = begun.send(());
             while told.load(Ordering::Relaxed) == 0 {
                 scribble(&mut numbers);
             }
-        });
-        Self { stop, thread: Some(thread) }
+        }));
+        Self { stop, hand: Some(hand) }
     }
 }
 
 impl Drop for Scribbler {
     fn drop(&mut self) {
         self.stop.store(1, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("the scribbling thread only stores");
+        if let Some(hand) = self.hand.take() {
+            hand.wait();
+            IDLE.with_borrow_mut(|idle| idle.push(hand));
         }
     }
 }

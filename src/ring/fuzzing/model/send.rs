@@ -70,7 +70,7 @@ impl Model {
     fn batched(&self, from: u64, bytes: usize, len: usize) -> Result<(u64, usize), PushError> {
         let records = match len <= max_payload(self.capacity) {
             true => vec![len],
-            false if is_atomic(self.capacity, len) => fragments(self.capacity, len),
+            false if is_atomic(self.capacity, len) => fragments(self.capacity, len).collect(),
             false => return Err(Self::too_long(len, max_atomic(self.capacity))),
         };
         records.into_iter().try_fold((from, bytes), |(from, bytes), len| {
@@ -195,7 +195,7 @@ impl Model {
     }
 
     fn stream_fragments(&mut self, slot: usize, message: &[u8]) -> Result<(), PushError> {
-        let fragments = fragments(self.capacity, message.len());
+        let fragments: Vec<_> = fragments(self.capacity, message.len()).collect();
         let last = fragments.len() - 1;
         for i in self.slots[slot].fragments..=last {
             let end = self.room(self.position, fragments[i])?;

@@ -2,12 +2,10 @@
 
 use super::{Model, Piece, Wire};
 use crate::ring::fuzzing::Coverage;
+use crate::ring::fuzzing::arithmetic::{UNTOUCHED, is_untouched};
 use crate::ring::lines::AWAKE;
 use crate::ring::{Memory, PopError};
 use crate::sync::Ordering;
-
-/// What stands in a buffer before a message is taken into it.
-const UNTOUCHED: u8 = 0xee;
 
 impl Model {
     /// Takes a message, into a buffer of `room` bytes if there is one.
@@ -20,7 +18,7 @@ impl Model {
                 let mut buffer = vec![UNTOUCHED; room];
                 let got = self.consumer.pop_into(&mut buffer);
                 let rest = buffer.split_off(got.unwrap_or(0));
-                assert!(rest.iter().all(|&byte| byte == UNTOUCHED), "bytes behind the message were touched");
+                assert!(is_untouched(&rest), "bytes behind the message were touched");
                 got.map(|_| buffer)
             }
         };
