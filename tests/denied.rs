@@ -162,6 +162,37 @@ fn what_shared_memory_cannot_do_without_makes_the_link_a_socket() {
     alone!(|| every_row(|row| !row.obstacle.is_empty()));
 }
 
+/// A link between this process and a child. Membarrier is denied to one or both once they have it.
+fn lose_membarrier(at: At, errno: i32) {
+    let (ours, theirs) = pair(&options().link(LinkChoice::Shm)).unwrap();
+    let mut kept = Some(ours);
+    let peer = child::fork(|| {
+        drop(kept.take());
+        let channel = theirs.connect().unwrap();
+        if at != Offering {
+            seccomp::deny(libc::SYS_membarrier, errno);
+        }
+        echo(&channel);
+    });
+    let channel = kept.unwrap().connect().unwrap();
+    if at != Accepting {
+        seccomp::deny(libc::SYS_membarrier, errno);
+    }
+    works(&channel);
+    peer.succeeds();
+}
+
+#[test]
+fn a_link_that_is_in_use_does_without_membarrier_from_one_moment_to_the_next() {
+    alone!(|| {
+        for (errno, _) in ERRORS {
+            for at in [Both, Offering, Accepting] {
+                child::fork(|| lose_membarrier(at, errno)).succeeds();
+            }
+        }
+    });
+}
+
 #[test]
 fn who_asks_for_shared_memory_alone_is_told_why_there_is_none() {
     alone!(|| {

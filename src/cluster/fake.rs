@@ -129,6 +129,10 @@ impl ReceiveHalf for FakeReceiver {
         self.bell.as_fd()
     }
 
+    fn notes(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     fn silence(&mut self) {
         while socket::recv(&self.bell, &mut [0; 8]).is_ok_and(|len| len > 0) {}
     }
@@ -151,12 +155,12 @@ impl SendHalf for FakeSender {
     fn send(
         &mut self,
         message: &[u8],
-        wait: &mut dyn FnMut() -> Result<(), SendError>,
+        wait: &mut dyn FnMut(Armed) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         loop {
             self.shared.lock().unwrap().armed_space = true;
             match self.try_send(message) {
-                Err(SendError::Full) => wait()?,
+                Err(SendError::Full) => wait(Armed::Sleep)?,
                 sent => return sent,
             }
         }

@@ -8,7 +8,9 @@
 //! One waiting thread *leads*: it sleeps in the epoll, takes the doorbells and passes the news on. The others follow:
 //! they sleep on a condition variable and one of them leads next. A thread that waits for space in a link to a worker
 //! waits here as well, for the doorbell that the worker rings for both; so it also hears that the worker itself
-//! waits, takes its messages into the lane's stash, and neither waits for the other for ever.
+//! waits, takes its messages into the lane's stash, and neither waits for the other for ever. Over a socket nobody rings
+//! for space: there the doorbell, which is the data socket, is watched for it while a thread waits, and the control
+//! socket always, since the kernel does not tell of a worker that takes nothing more.
 //!
 //! Nothing is lost between looking and sleeping: whoever waits for events has looked at every listed lane and armed
 //! it, under the lock; every doorbell is taken by a leader, who under the same lock lists the lane and counts the
@@ -19,10 +21,11 @@
 use super::error::{NextEventError, SendError};
 use super::event::Event;
 use super::id::WorkerId;
-use super::lane::{Absorbed, Lane, Visit};
-use super::link_port::{Armed, NAP, ReceiveHalf};
+use super::lane::{Absorbed, Lane, NOTES, Visit, token, worker};
+use super::link_port::{Armed, ReceiveHalf};
 use crate::sys::epoll::{Epoll, Interest, Ready};
 use crate::sys::eventfd::Bell;
+use crate::wait::nap::Naps;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
@@ -63,6 +66,14 @@ enum End {
     Abandoned,
 }
 
+/// A sender's wait for space in the link to one worker.
+#[derive(Debug)]
+pub(crate) struct SpaceWait {
+    /// The news of the worker that there were when the sender looked last.
+    seen: u64,
+    naps: Naps,
+}
+
 type Guard<'a, R> = MutexGuard<'a, State<R>>;
 
 impl<R: ReceiveHalf> Inbox<R> {
@@ -82,6 +93,7 @@ impl<R: ReceiveHalf> Inbox<R> {
     /// The next event, waiting for it until the deadline. `None`: there will be no more.
     pub(crate) fn next_event(&self, deadline: Option<Instant>) -> Result<Option<Event>, NextEventError> {
         let mut state = self.lock();
+        let mut naps = Naps::new();
         loop {
             if let Some(event) = state.next_event(&self.epoll) {
                 return Ok(Some(event));
@@ -91,13 +103,16 @@ impl<R: ReceiveHalf> Inbox<R> {
             }
             let nap = match state.arm() {
                 Armed::Ready => continue,
-                Armed::Nap => Some(Instant::now() + NAP),
+                Armed::Nap => Some(naps.next()),
                 Armed::Sleep => None,
             };
             let until = earlier(deadline, nap);
             let waited = self.wait(state, until, |state| state.has_some() || state.is_over());
             let (guard, in_time) = waited.map_err(NextEventError::Os)?;
             state = guard;
+            if in_time {
+                naps = Naps::new();
+            }
             if nap.is_some() {
                 state.list_all();
                 self.wake(&state);
@@ -124,37 +139,45 @@ impl<R: ReceiveHalf> Inbox<R> {
         }
     }
 
-    /// How often something happened that a sender to this worker may want to know; to be read before a send.
-    pub(crate) fn news(&self, id: WorkerId) -> u64 {
-        self.lock().lanes.get(&id).map_or(0, |lane| lane.news)
+    /// What a sender to this worker waits with; to be made before it looks for space.
+    pub(crate) fn space_wait(&self, id: WorkerId) -> SpaceWait {
+        let seen = self.lock().lanes.get(&id).map_or(0, |lane| lane.news);
+        SpaceWait { seen, naps: Naps::new() }
     }
 
-    /// Waits until there is more news of this worker than `seen`, until the worker is out of reach, or until the
-    /// deadline. Takes the worker's messages meanwhile, up to a bound.
+    /// Waits until there is more news of this worker than the sender has seen, until the worker is out of reach, or
+    /// until the deadline; not for long if the sender `armed` a doorbell that may fail to ring. Takes the worker's
+    /// messages meanwhile, up to a bound.
     pub(crate) fn wait_for_space(
         &self,
         id: WorkerId,
-        seen: &mut u64,
+        wait: &mut SpaceWait,
+        armed: Armed,
         deadline: Option<Instant>,
     ) -> Result<(), SendError> {
         let mut state = self.lock();
         let absorbed = state.absorb(id)?;
         self.wake(&state);
-        let nap = match absorbed {
-            Absorbed::Full => return Err(SendError::Full),
-            Absorbed::All(Armed::Nap) => Some(Instant::now() + NAP),
-            Absorbed::All(_) => None,
+        let nap = match (absorbed, armed) {
+            (Absorbed::Full, _) => return Err(SendError::Full),
+            (Absorbed::All(Armed::Nap), _) | (_, Armed::Nap) => Some(wait.naps.next()),
+            _ => None,
         };
         let until = earlier(deadline, nap);
+        let seen = wait.seen;
         let heard =
-            |state: &State<R>| state.lanes.get(&id).is_none_or(|lane| lane.news != *seen || lane.is_over());
-        let (state, in_time) = self.wait(state, until, heard).map_err(SendError::Os)?;
+            |state: &State<R>| state.lanes.get(&id).is_none_or(|lane| lane.news != seen || lane.is_over());
+        state.want_space(id, true, &self.epoll).map_err(SendError::Os)?;
+        let (mut state, in_time) = self.wait(state, until, heard).map_err(SendError::Os)?;
+        // What is no longer watched for cannot fail.
+        let _ = state.want_space(id, false, &self.epoll);
         match state.lanes.get(&id) {
             Some(lane) if lane.is_over() => Err(SendError::Gone),
-            Some(lane) if in_time || until != deadline => {
-                *seen = lane.news;
+            Some(lane) if in_time => {
+                *wait = SpaceWait { seen: lane.news, naps: Naps::new() };
                 Ok(())
             }
+            Some(_) if until != deadline => Ok(()),
             Some(_) => Err(SendError::TimedOut),
             None => Err(SendError::Gone),
         }
@@ -162,12 +185,18 @@ impl<R: ReceiveHalf> Inbox<R> {
 
     /// Watches a link before it is put to use: the one part of [`Inbox::online`] that can fail.
     pub(crate) fn watch(&self, id: WorkerId, receiver: &R) -> io::Result<()> {
-        Ok(self.epoll.add(receiver.doorbell(), token(id), Interest::Readable)?)
+        self.epoll.add(receiver.doorbell(), token(id), Interest::Readable)?;
+        if let Some(notes) = receiver.notes() {
+            let added = self.epoll.add(notes, token(id) | NOTES, Interest::Readable);
+            added.inspect_err(|_| self.unwatch(receiver))?;
+        }
+        Ok(())
     }
 
     /// The opposite of [`Inbox::watch`], for a link that is not put to use after all.
     pub(crate) fn unwatch(&self, receiver: &R) {
         let _ = self.epoll.remove(receiver.doorbell());
+        let _ = receiver.notes().map(|notes| self.epoll.remove(notes));
     }
 
     /// A watched link is up.
@@ -285,12 +314,7 @@ impl<R: ReceiveHalf> Inbox<R> {
         }
         let id = worker(ready.token);
         let Some(lane) = state.lanes.get_mut(&id) else { return };
-        lane.receiver().silence();
-        lane.news += 1;
-        // A hang-up would be told for ever; what it means is the supervisor's to say.
-        if ready.hangup {
-            lane.unwatch(&self.epoll);
-        }
+        lane.heard(ready, &self.epoll);
         state.list(id);
     }
 
@@ -357,6 +381,11 @@ impl<R: ReceiveHalf> State<R> {
         ids.into_iter().for_each(|id| self.list(id));
     }
 
+    /// Says whether a sender waits for space in this worker's link.
+    fn want_space(&mut self, id: WorkerId, wants: bool, epoll: &Epoll) -> io::Result<()> {
+        self.lanes.get_mut(&id).map_or(Ok(()), |lane| lane.want_space(wants, epoll))
+    }
+
     fn absorb(&mut self, id: WorkerId) -> Result<Absorbed, SendError> {
         let Some(lane) = self.lanes.get_mut(&id) else { return Err(SendError::Gone) };
         let absorbed = lane.absorb();
@@ -390,14 +419,6 @@ impl<R: ReceiveHalf> State<R> {
     }
 }
 
-impl<R: ReceiveHalf> Lane<R> {
-    fn unwatch(&mut self, epoll: &Epoll) {
-        if std::mem::replace(&mut self.watched, false) {
-            let _ = epoll.remove(self.receiver().doorbell());
-        }
-    }
-}
-
 impl<R> fmt::Debug for Inbox<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inbox").finish_non_exhaustive()
@@ -410,15 +431,6 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
-}
-
-/// A worker as epoll names it.
-fn token(id: WorkerId) -> u64 {
-    u64::from(id.slot()) << 32 | u64::from(id.generation())
-}
-
-fn worker(token: u64) -> WorkerId {
-    WorkerId::new((token >> 32) as u32, token as u32)
 }
 
 #[cfg(test)]

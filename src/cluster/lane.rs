@@ -4,7 +4,9 @@ use super::event::{DisconnectReason, Event};
 use super::id::WorkerId;
 use super::link_port::{Armed, ReceiveHalf, Received};
 use crate::channel::Message;
+use crate::sys::epoll::{Epoll, Interest, Ready};
 use std::collections::VecDeque;
+use std::io;
 
 /// How many bytes of one worker's messages are kept aside while a sender waits for that worker.
 const STASH_BYTES: usize = 64 << 20;
@@ -17,6 +19,9 @@ const BUDGET: u32 = 64;
 
 /// How many visits to a lane that has nothing are cheaper than one doorbell.
 const IDLE_VISITS: u32 = 64;
+
+/// Marks the token of a worker's notes, as against that of its doorbell. Slots stay below it.
+pub(crate) const NOTES: u64 = 1 << 63;
 
 /// The receiving half of one worker's link, with what its sender's end says about it.
 #[derive(Debug)]
@@ -38,8 +43,14 @@ pub(crate) struct Lane<R> {
     told: bool,
     /// `Exited`, kept until everything before it has been handed out.
     exit: Option<Event>,
-    /// Whether the doorbell is watched.
-    pub(crate) watched: bool,
+    /// For what the doorbell is watched, if it is.
+    watched: Option<Interest>,
+    /// Whether what [`ReceiveHalf::notes`] names is watched.
+    notes_watched: bool,
+    /// The doorbell has told of a hang-up, and would tell of it for ever.
+    hung_up: bool,
+    /// A sender waits for the doorbell to be writable.
+    wants_space: bool,
     /// Whether the lane is in the list of those to be visited.
     pub(crate) listed: bool,
     /// How often something happened here that a waiting sender may want to know.
@@ -79,7 +90,10 @@ impl<R: ReceiveHalf> Lane<R> {
             cut: false,
             told: false,
             exit: None,
-            watched: true,
+            watched: Some(Interest::Readable),
+            notes_watched: true,
+            hung_up: false,
+            wants_space: false,
             listed: false,
             news: 0,
         }
@@ -182,11 +196,78 @@ impl<R: ReceiveHalf> Lane<R> {
         self.cut();
     }
 
-    pub(crate) fn receiver(&mut self) -> &mut R {
-        &mut self.receiver
+    /// Takes note of what the epoll tells of the doorbell or of the notes.
+    pub(crate) fn heard(&mut self, ready: Ready, epoll: &Epoll) {
+        self.receiver.silence();
+        self.news += 1;
+        // A hang-up would be told for ever; what it means is the supervisor's to say. So would be space.
+        match (ready.token & NOTES != 0, ready.hangup) {
+            (true, true) => self.unwatch_notes(epoll),
+            (true, false) => {}
+            (false, hung_up) => {
+                self.hung_up |= hung_up;
+                self.wants_space &= !ready.writable;
+                // If this fails it is told once more.
+                let _ = self.watch(epoll);
+            }
+        }
+    }
+
+    /// Says whether a sender waits for space, and so for the doorbell to be writable where none rings for that.
+    pub(crate) fn want_space(&mut self, wants: bool, epoll: &Epoll) -> io::Result<()> {
+        self.wants_space = wants && self.receiver.notes().is_some();
+        Ok(self.watch(epoll)?)
+    }
+
+    /// Has the doorbell watched for what is wanted now.
+    fn watch(&mut self, epoll: &Epoll) -> crate::sys::Result<()> {
+        let wanted = match (self.hung_up, self.wants_space) {
+            (false, false) => Some(Interest::Readable),
+            (false, true) => Some(Interest::Both),
+            (true, true) => Some(Interest::Writable),
+            (true, false) => None,
+        };
+        let (doorbell, token) = (self.receiver.doorbell(), token(self.id));
+        match (self.watched, wanted) {
+            (before, after) if before == after => {}
+            (_, None) => epoll.remove(doorbell)?,
+            (None, Some(interest)) => epoll.add(doorbell, token, interest)?,
+            (Some(_), Some(interest)) => epoll.modify(doorbell, token, interest)?,
+        }
+        self.watched = wanted;
+        Ok(())
+    }
+
+    fn unwatch_notes(&mut self, epoll: &Epoll) {
+        if std::mem::replace(&mut self.notes_watched, false) {
+            let _ = self.receiver.notes().map(|notes| epoll.remove(notes));
+        }
+    }
+
+    /// Nothing of this lane is of interest any more.
+    pub(crate) fn unwatch(&mut self, epoll: &Epoll) {
+        (self.hung_up, self.wants_space) = (true, false);
+        let _ = self.watch(epoll);
+        self.unwatch_notes(epoll);
+    }
+
+    /// For what the doorbell is watched, if it is.
+    #[cfg(test)]
+    pub(crate) fn watched_for(&self) -> Option<Interest> {
+        self.watched
     }
 }
 
 fn weight(message: &Message) -> usize {
     message.len() + STASH_OVERHEAD
+}
+
+/// A worker as epoll names it.
+pub(crate) fn token(id: WorkerId) -> u64 {
+    u64::from(id.slot()) << 32 | u64::from(id.generation())
+}
+
+/// The worker that epoll names so.
+pub(crate) fn worker(token: u64) -> WorkerId {
+    WorkerId::new(((token & !NOTES) >> 32) as u32, token as u32)
 }

@@ -7,7 +7,6 @@ use super::message::Undelivered;
 use crate::channel::Message;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What one look at a link gives.
 #[derive(Debug)]
@@ -29,14 +28,11 @@ pub(crate) enum Received {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Armed {
     Sleep,
-    /// For [`NAP`] at most: a doorbell may be missed.
+    /// Only as long as [`Naps`](crate::wait::nap::Naps) say: a doorbell may be missed.
     Nap,
     /// No: something is there.
     Ready,
 }
-
-/// How long one may sleep where a doorbell may be missed.
-pub(crate) const NAP: Duration = Duration::from_millis(1);
 
 /// The receiving half of the master's end of a link.
 pub(crate) trait ReceiveHalf: Send + 'static {
@@ -48,6 +44,10 @@ pub(crate) trait ReceiveHalf: Send + 'static {
 
     /// What becomes readable when the peer rings: for a message, for space, or both.
     fn doorbell(&self) -> BorrowedFd<'_>;
+
+    /// `None` if the peer rings for space as it does for a message. Else the doorbell is *writable* when there is
+    /// space, and this becomes readable when the peer says that it takes nothing more.
+    fn notes(&self) -> Option<BorrowedFd<'_>>;
 
     /// Takes the doorbells that have arrived. What was rung for must be looked at afterwards.
     fn silence(&mut self);
@@ -62,11 +62,11 @@ pub(crate) trait SendHalf: Send + 'static {
     fn try_send(&mut self, message: &[u8]) -> Result<(), SendError>;
 
     /// Sends, calling `wait` each time that there is no space *after* having asked the peer for a doorbell. `wait`
-    /// may return early. Its error is returned, and the message withdrawn.
+    /// is told whether that is certain to ring, and may return early. Its error is returned, and the message withdrawn.
     fn send(
         &mut self,
         message: &[u8],
-        wait: &mut dyn FnMut() -> Result<(), SendError>,
+        wait: &mut dyn FnMut(Armed) -> Result<(), SendError>,
     ) -> Result<(), SendError>;
 
     /// The peer is to take what is there and then be told that this was all.

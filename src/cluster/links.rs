@@ -129,15 +129,15 @@ impl ReceiveHalf for Incoming {
     }
 
     fn arm(&mut self) -> Armed {
-        match self.rx.arm_doorbell() {
-            crate::link::Armed::Sleep => Armed::Sleep,
-            crate::link::Armed::Nap => Armed::Nap,
-            crate::link::Armed::Ready | crate::link::Armed::Lent => Armed::Ready,
-        }
+        armed(self.rx.arm_doorbell())
     }
 
     fn doorbell(&self) -> BorrowedFd<'_> {
         self.peer.wake_fd()
+    }
+
+    fn notes(&self) -> Option<BorrowedFd<'_>> {
+        self.peer.note_fd()
     }
 
     fn silence(&mut self) {
@@ -157,11 +157,11 @@ impl SendHalf for Tx {
     fn send(
         &mut self,
         message: &[u8],
-        wait: &mut dyn FnMut() -> Result<(), SendError>,
+        wait: &mut dyn FnMut(Armed) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         let max_message = self.max_message();
         let mut failed = None;
-        let sent = self.send_by_doorbell(message, &mut || match wait() {
+        let sent = self.send_by_doorbell(message, &mut |sleep| match wait(armed(sleep)) {
             Ok(()) => true,
             Err(error) => {
                 failed = Some(error);
@@ -185,6 +185,14 @@ impl SendHalf for Tx {
             // A cursor that lies: what the worker had taken cannot be told from what it had not.
             Err(_) => Undelivered::none(),
         }
+    }
+}
+
+fn armed(armed: crate::link::Armed) -> Armed {
+    match armed {
+        crate::link::Armed::Sleep => Armed::Sleep,
+        crate::link::Armed::Nap => Armed::Nap,
+        crate::link::Armed::Ready | crate::link::Armed::Lent => Armed::Ready,
     }
 }
 

@@ -76,12 +76,12 @@ impl<P: Port> Master<P> {
                 sent => return sent,
             }
             let inbox = &self.shared.inbox;
-            let mut seen = inbox.news(id);
-            sender.send(message, &mut || {
+            let mut wait = inbox.space_wait(id);
+            sender.send(message, &mut |armed| {
                 if outlet.is_closing() {
                     return Err(SendError::Stopping);
                 }
-                inbox.wait_for_space(id, &mut seen, deadline)
+                inbox.wait_for_space(id, &mut wait, armed, deadline)
             })
         })
     }

@@ -147,6 +147,12 @@ impl Peer {
         self.wire.as_ref().map_or_else(|| self.control(), |wire| wire.data())
     }
 
+    /// What becomes readable when the peer has closed one half of a socket link; there the `wake_fd` is writable when
+    /// there is space. `None`: the peer tells of either through the `wake_fd`.
+    pub(crate) fn note_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.wire.as_ref().map(|_| self.control())
+    }
+
     /// The peer's process.
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(AsFd::as_fd)

@@ -24,7 +24,7 @@ pub(crate) enum Rx {
 pub(crate) enum Armed {
     /// It may.
     Sleep,
-    /// For at most [`crate::wait::sleep::NAP`]: the heavy fence failed, so a wake-up may be missed.
+    /// Only as long as [`crate::wait::nap`] says: the heavy fence failed, so a wake-up may be missed.
     Nap,
     /// No: there is something to take, or to report.
     Ready,
@@ -106,10 +106,20 @@ impl Rx {
         }
     }
 
-    /// Asks that this end's waiting sender be woken when there is something to take.
-    pub(crate) fn arm_for_sender(&mut self) {
+    /// Whether the peer's sender executes full fences by now, whatever was agreed.
+    pub(crate) fn is_peer_fenced(&self) -> bool {
         match self {
-            Self::Shm(shm) => shm.arm_for_sender(),
+            Self::Shm(shm) => shm.is_peer_fenced(),
+            // The kernel wakes.
+            Self::Socket(_) | Self::Lent => true,
+        }
+    }
+
+    /// Asks that this end's waiting sender be woken when there is something to take. `fence` is
+    /// [`FENCE_LOST`](crate::ring::lines::FENCE_LOST) or 0.
+    pub(crate) fn arm_for_sender(&mut self, fence: u32) {
+        match self {
+            Self::Shm(shm) => shm.arm_for_sender(fence),
             // Who waits for a socket polls it: nothing is armed.
             Self::Socket(_) | Self::Lent => {}
         }

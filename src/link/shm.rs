@@ -5,12 +5,12 @@ use super::grant::{Batch, Grant};
 use super::peer::Peer;
 use super::rx::{Armed, Rx};
 use super::tx::Relief;
-use crate::ring::lines::{DOORBELL, SPACE};
+use crate::ring::lines::{DOORBELL, FENCE_LOST, SPACE};
 use crate::ring::{Consumer, Corrupt, Memory, PopError, Producer, PushError, Reading, Stream, Undelivered};
 use crate::segment::ShmMemory;
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, Fences};
 use crate::wait::Condition;
-use crate::wait::sleep::{Ended, armed, block};
+use crate::wait::sleep::{Ended, arm, block};
 use crate::wait::spin::Spinner;
 use std::sync::Arc;
 use std::time::Instant;
@@ -124,7 +124,7 @@ impl ShmTx {
     pub(crate) fn send_by_doorbell(
         &mut self,
         message: &[u8],
-        wait: &mut dyn FnMut() -> bool,
+        wait: &mut dyn FnMut(Armed) -> bool,
     ) -> Result<(), TxError> {
         self.usable()?;
         self.check_length(message.len(), self.max_message)?;
@@ -135,9 +135,11 @@ impl ShmTx {
                 Err(PushError::Full) => {}
                 Err(error) => return Err(error.into()),
             }
-            let fenced = armed(self.peer.fences, || self.producer.arm(DOORBELL));
+            let fences = if self.producer.is_consumer_fenced() { Fences::SeqCst } else { self.peer.fences };
+            let armed = arm(DOORBELL, fences, |word| self.producer.arm(word));
+            let sleep = if armed.certain { Armed::Sleep } else { Armed::Nap };
             // Damage is told by the push that follows.
-            let goes_on = !fenced || self.producer.has_space().unwrap_or(true) || wait();
+            let goes_on = self.producer.has_space().unwrap_or(true) || wait(sleep);
             self.producer.disarm();
             let usable = self.usable();
             if !goes_on || usable.is_err() {
@@ -259,9 +261,12 @@ impl Condition for Space<'_> {
     fn holds(&mut self) -> bool {
         self.producer.is_consumer_closed() || self.producer.has_space().unwrap_or(true) || self.has_incoming()
     }
+    fn fenced(&self) -> bool {
+        self.producer.is_consumer_fenced() && self.incoming.as_ref().is_none_or(|rx| rx.is_peer_fenced())
+    }
     fn arm(&mut self, armed: u32) {
         if let Some(rx) = &mut self.incoming {
-            rx.arm_for_sender();
+            rx.arm_for_sender(armed & FENCE_LOST);
         }
         self.producer.arm(armed);
     }
@@ -393,17 +398,23 @@ impl ShmRx {
 
     /// Asks to be woken through the control socket.
     pub(crate) fn arm_doorbell(&mut self) -> Armed {
-        let fenced = armed(self.peer.fences, || self.consumer.arm(DOORBELL));
+        let fences = if self.is_peer_fenced() { Fences::SeqCst } else { self.peer.fences };
+        let armed = arm(DOORBELL, fences, |word| self.consumer.arm(word));
         if self.consumer.is_ready() || self.peer.cause().is_some() {
             self.consumer.disarm();
             return Armed::Ready;
         }
-        if fenced { Armed::Sleep } else { Armed::Nap }
+        if armed.certain { Armed::Sleep } else { Armed::Nap }
     }
 
-    /// Asks that this end's waiting sender be woken when there is something to take.
-    pub(crate) fn arm_for_sender(&mut self) {
-        self.consumer.arm(SPACE);
+    /// Whether the peer's sender executes full fences by now, whatever was agreed.
+    pub(crate) fn is_peer_fenced(&self) -> bool {
+        self.consumer.is_producer_fenced()
+    }
+
+    /// Asks that this end's waiting sender be woken when there is something to take. `fence` is [`FENCE_LOST`] or 0.
+    pub(crate) fn arm_for_sender(&mut self, fence: u32) {
+        self.consumer.arm(SPACE | fence);
     }
 
     pub(crate) fn disarm(&mut self) {
@@ -453,6 +464,9 @@ impl Condition for Data<'_> {
     }
     fn holds(&mut self) -> bool {
         self.consumer.is_ready()
+    }
+    fn fenced(&self) -> bool {
+        self.consumer.is_producer_fenced()
     }
     fn arm(&mut self, armed: u32) {
         self.consumer.arm(armed);

@@ -3,7 +3,7 @@
 use super::error::TxError;
 use super::grant::{Batch, Grant};
 use super::peer::Peer;
-use super::rx::Rx;
+use super::rx::{Armed, Rx};
 use super::shm::ShmTx;
 use super::socket::SocketTx;
 use super::undelivered::Undelivered;
@@ -67,12 +67,13 @@ impl Tx {
         }
     }
 
-    /// Commits a message. Each time that there is no space it asks the peer for a doorbell and calls `wait`, which
-    /// may return early, and gives up (with [`TxError::Full`]) when that returns `false`.
+    /// Commits a message. Each time that there is no space it asks the peer for a doorbell and calls `wait`, which is
+    /// told whether that is certain to ring, may return early, and gives up (with [`TxError::Full`]) by `false`. Over
+    /// a socket no doorbell rings for space: there the peer's `wake_fd` is writable.
     pub(crate) fn send_by_doorbell(
         &mut self,
         message: &[u8],
-        wait: &mut dyn FnMut() -> bool,
+        wait: &mut dyn FnMut(Armed) -> bool,
     ) -> Result<(), TxError> {
         match self {
             Self::Shm(shm) => shm.send_by_doorbell(message, wait),

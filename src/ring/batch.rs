@@ -158,3 +158,17 @@ impl<'a, M: Memory> Batch<'a, M> {
         self.producer.committed(self.last, self.end);
     }
 }
+
+impl<M: Memory> Producer<M> {
+    /// Commits a message that is longer than a record, and fits at once.
+    pub(super) fn push_fragments(&mut self, message: &[u8]) -> Result<(), PushError> {
+        let total = message.len() as u64;
+        if !self.geometry().is_atomic(total) {
+            return Err(PushError::TooLong { len: total, max: self.geometry().max_atomic() });
+        }
+        let mut batch = self.batch();
+        batch.push_fragments(message)?;
+        batch.commit();
+        Ok(())
+    }
+}

@@ -3,7 +3,7 @@
 use super::assembly::Assembly;
 use super::copy;
 use super::error::{Corrupt, Field, PopError};
-use super::lines::{AWAKE, CLOSED};
+use super::lines::{AWAKE, CLOSED, FENCE_LOST};
 use super::memory::Memory;
 use super::record::{Flags, Geometry, HEADER, Header, HeaderError, Kind, footprint};
 use crate::sync::{AtomicU64, Fences, Ordering};
@@ -250,9 +250,11 @@ impl<M: Memory> Consumer<M> {
         let line = self.memory.armed_space();
         // R4: pairs with the arming store, so that `want` is the one that belongs to it. One that is left from a
         // wait for a receipt can be larger.
-        if line.armed.load(Ordering::Acquire) == AWAKE || self.frozen {
+        let armed = line.armed.load(Ordering::Acquire);
+        if armed == AWAKE || self.frozen {
             return;
         }
+        self.heed(armed);
         let want = self.memory.producer().want.load(Ordering::Relaxed);
         if (self.position.wrapping_sub(want) as i64) < 0 {
             return;
@@ -266,7 +268,17 @@ impl<M: Memory> Consumer<M> {
         }
         // R5: whoever takes the armed value owes the wake-up.
         let armed = self.memory.armed_space().armed.swap(AWAKE, Ordering::AcqRel);
-        self.memory.wake_producer(armed);
+        self.heed(armed);
+        self.memory.wake_producer(armed & !FENCE_LOST);
+    }
+
+    /// The producer sleeps with its wait word `armed`. If its heavy fence failed, there are full ones here from now on.
+    fn heed(&mut self, armed: u32) {
+        if armed & FENCE_LOST != 0 {
+            self.fences = Fences::SeqCst;
+            // R9, release side: what was released with a light fence, before the word that says it was the last.
+            self.memory.head().fenced.store(1, Ordering::Release);
+        }
     }
 
     /// Whether a call to take a message would find something: a record, the end, or damage.
@@ -292,6 +304,13 @@ impl<M: Memory> Consumer<M> {
         self.publish();
         // R4, arming side: the wait word, before the caller's heavy fence and its last look.
         self.memory.armed_data().armed.store(armed, Ordering::Release);
+    }
+
+    /// Whether the producer follows each commit by a full fence, as it was asked to by [`FENCE_LOST`]. If so before
+    /// [`Consumer::arm`], a full fence is a heavy one, whatever was agreed.
+    pub fn is_producer_fenced(&self) -> bool {
+        // R9, acquire side: what the producer committed with a light fence is seen after this.
+        self.memory.producer().fenced.load(Ordering::Acquire) != 0
     }
 
     /// Takes back [`Consumer::arm`].
@@ -322,7 +341,7 @@ impl<M: Memory> Consumer<M> {
         // R5: whoever takes the armed value owes the wake-up.
         let armed = self.memory.armed_space().armed.swap(AWAKE, Ordering::AcqRel);
         if armed != AWAKE {
-            self.memory.wake_producer(armed);
+            self.memory.wake_producer(armed & !FENCE_LOST);
         }
     }
 }

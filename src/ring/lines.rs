@@ -23,6 +23,8 @@ pub struct ProducerLine {
     pub want: AtomicU64,
     /// 0 while the producer may commit more, 1 once it has closed.
     pub closed: AtomicU32,
+    /// 0 while the producer fences as agreed, 1 once each of its commits is followed by a full fence: [`FENCE_LOST`].
+    pub fenced: AtomicU32,
 }
 
 /// The consumer's released position, for flow control.
@@ -33,6 +35,8 @@ pub struct HeadLine {
     pub head: AtomicU64,
     /// 0 while the consumer may take more, 1 once it has closed.
     pub closed: AtomicU32,
+    /// 0 while the consumer fences as agreed, 1 once each of its releases is followed by a full fence.
+    pub fenced: AtomicU32,
 }
 
 /// The consumer's hand-out position, for salvage.
@@ -47,7 +51,7 @@ pub struct CursorLine {
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub struct WaitLine {
-    /// [`AWAKE`], [`FUTEX`], [`DOORBELL`], [`SPACE`] or [`CLOSED`].
+    /// [`AWAKE`], [`FUTEX`], [`DOORBELL`], [`SPACE`] or [`CLOSED`]; with [`FENCE_LOST`] or without.
     pub armed: AtomicU32,
 }
 
@@ -62,6 +66,10 @@ pub const SPACE: u32 = 3;
 
 /// The consumer has closed: a producer that sees this looks at [`HeadLine::closed`].
 pub const CLOSED: u32 = 4;
+
+/// A bit beside [`FUTEX`], [`DOORBELL`] or [`SPACE`]: the heavy fence of whoever sleeps has failed, so the waker is to
+/// execute full fences from now on, and to say so in `fenced` of its own line.
+pub const FENCE_LOST: u32 = 8;
 
 /// Wakes whoever sleeps on these words or is about to, after something was stored that ends the sleep.
 ///
@@ -93,8 +101,8 @@ macro_rules! zeroed {
     )*};
 }
 zeroed! {
-    ProducerLine { want: AtomicU64, closed: AtomicU32 }
-    HeadLine { head: AtomicU64, closed: AtomicU32 }
+    ProducerLine { want: AtomicU64, closed: AtomicU32, fenced: AtomicU32 }
+    HeadLine { head: AtomicU64, closed: AtomicU32, fenced: AtomicU32 }
     CursorLine { cursor: AtomicU64 }
     WaitLine { armed: AtomicU32 }
 }

@@ -107,6 +107,7 @@
 //! | R6 | `closed`, after the last commit | `closed`, before the last look | the last messages lost |
 //! | R7 | the peer is gone, set by the watch thread | the same flag, before the last look | what a dead peer committed, lost |
 //! | R8 | the address of what is made once for a process | the same | a half-made one |
+//! | R9 | `fenced`, after the last commit or release with a light fence | `fenced`, before the wait word is armed | a sleeper that nobody wakes |
 //!
 //! R7 and R8 belong to waiting, and are here so that the list is whole.
 //!

@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::claim::{Claim, Place};
 use super::copy;
 use super::error::{Corrupt, Field, PushError};
-use super::lines::{AWAKE, CLOSED};
+use super::lines::{AWAKE, CLOSED, FENCE_LOST};
 use super::memory::Memory;
 use super::record::{Flags, Geometry, HEADER, Header, Kind, footprint};
 use super::salvage::{Marks, Span, Undelivered};
@@ -222,17 +222,6 @@ impl<M: Memory> Producer<M> {
         }
     }
 
-    fn push_fragments(&mut self, message: &[u8]) -> Result<(), PushError> {
-        let total = message.len() as u64;
-        if !self.geometry.is_atomic(total) {
-            return Err(PushError::TooLong { len: total, max: self.geometry.max_atomic() });
-        }
-        let mut batch = self.batch();
-        batch.push_fragments(message)?;
-        batch.commit();
-        Ok(())
-    }
-
     /// The data record's header, with the news of a given-up stream if there is one.
     #[inline(always)]
     pub(super) fn first_header(&self, len: u32) -> Header {
@@ -409,10 +398,14 @@ impl<M: Memory> Producer<M> {
         let line = self.memory.armed_data();
         // R5: whoever takes the armed value owes the wake-up.
         let armed = line.armed.swap(AWAKE, Ordering::AcqRel);
-        if armed == CLOSED {
-            line.armed.store(CLOSED, Ordering::Relaxed);
-        } else {
-            self.memory.wake_consumer(armed);
+        if armed & FENCE_LOST != 0 {
+            self.fences = Fences::SeqCst;
+            // R9, release side: what was committed with a light fence, before the word that says it was the last.
+            self.memory.producer().fenced.store(1, Ordering::Release);
+        }
+        match armed & !FENCE_LOST {
+            CLOSED => self.memory.armed_data().armed.store(CLOSED, Ordering::Relaxed),
+            armed => self.memory.wake_consumer(armed),
         }
     }
 
@@ -434,6 +427,13 @@ impl<M: Memory> Producer<M> {
         self.memory.producer().want.store(self.want, Ordering::Relaxed);
         // R4, arming side: `want` and the wait word, before the caller's heavy fence and its last look.
         self.memory.armed_space().armed.store(armed, Ordering::Release);
+    }
+
+    /// Whether the consumer follows each release by a full fence, as it was asked to by [`FENCE_LOST`]. If so before
+    /// [`Producer::arm`], a full fence is a heavy one, whatever was agreed.
+    pub fn is_consumer_fenced(&self) -> bool {
+        // R9, acquire side: what the consumer released with a light fence is seen after this.
+        self.memory.head().fenced.load(Ordering::Acquire) != 0
     }
 
     /// Takes back [`Producer::arm`].

@@ -19,7 +19,7 @@
 //! Offsets are the same on every machine, whatever the size of its pages.
 
 use crate::ring::lines::{
-    AWAKE, CLOSED, CursorLine, DOORBELL, FUTEX, HeadLine, LINE, ProducerLine, SPACE, WaitLine,
+    AWAKE, CLOSED, CursorLine, DOORBELL, FENCE_LOST, FUTEX, HeadLine, LINE, ProducerLine, SPACE, WaitLine,
 };
 use std::fmt;
 use std::mem::offset_of;
@@ -148,8 +148,10 @@ pub(crate) const LAYOUT_HASH: u64 = fnv1a(&[
     // The words on the lines.
     offset_of!(ProducerLine, want) as u64,
     offset_of!(ProducerLine, closed) as u64,
+    offset_of!(ProducerLine, fenced) as u64,
     offset_of!(HeadLine, head) as u64,
     offset_of!(HeadLine, closed) as u64,
+    offset_of!(HeadLine, fenced) as u64,
     offset_of!(CursorLine, cursor) as u64,
     offset_of!(WaitLine, armed) as u64,
     // The wait page, and what its words may hold.
@@ -162,6 +164,7 @@ pub(crate) const LAYOUT_HASH: u64 = fnv1a(&[
     DOORBELL as u64,
     SPACE as u64,
     CLOSED as u64,
+    FENCE_LOST as u64,
 ]);
 
 /// FNV-1a over the numbers' bytes, least significant first.

@@ -15,7 +15,7 @@ use super::layout::Side;
 use super::owned::OwnedSegment;
 use super::peer::PeerSegment;
 use super::wait_page::WaitPage;
-use crate::ring::lines::{AWAKE, CursorLine, DOORBELL, HeadLine, ProducerLine, SPACE, WaitLine};
+use crate::ring::lines::{AWAKE, CursorLine, DOORBELL, FENCE_LOST, HeadLine, ProducerLine, SPACE, WaitLine};
 use crate::ring::{Memory, NoSpace};
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::{futex, socket};
@@ -114,7 +114,7 @@ impl ShmMemory {
 
     #[cold]
     fn wake(&self, line: &WaitLine, armed: u32) {
-        match (armed, &self.bell) {
+        match (armed & !FENCE_LOST, &self.bell) {
             // A full socket has been rung before; a peer that is gone needs no bell.
             (DOORBELL, Some(bell)) => drop(socket::send(&*bell.socket, bell.packet)),
             // Whatever else a peer may have armed: a wake-up that nobody waits for is harmless.

@@ -14,7 +14,7 @@ const BATCH: usize = 64;
 pub(crate) enum Interest {
     /// Something to read.
     Readable,
-    /// Space to write.
+    /// Space to write. That the peer sends no more is not told, only that it is gone.
     Writable,
     /// Either.
     Both,
@@ -93,7 +93,8 @@ impl AsFd for Epoll {
 fn flags(interest: Interest) -> EventFlags {
     match interest {
         Interest::Readable => EventFlags::IN | EventFlags::RDHUP,
-        Interest::Writable => EventFlags::OUT | EventFlags::RDHUP,
+        // Not `RDHUP`: a peer that only sends no more may well make space.
+        Interest::Writable => EventFlags::OUT,
         Interest::Both => EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP,
         Interest::HangUp => EventFlags::RDHUP,
     }

@@ -21,8 +21,23 @@
 //! | [`Fences::SeqCst`](crate::ring::Fences) | a full fence | a full fence |
 //!
 //! The handshake agrees on the first if both ends are registered and both sleep that way. tests:
-//! `fences_are_paired_by_membarrier_only_if_both_ends_register_and_sleep_with_it`. If the call fails later (a filter may
-//! come late), a sleep lasts at most [`NAP`](sleep::NAP), 1 ms. tests: `a_filter_that_comes_later_is_an_error_of_the_fence`
+//! `fences_are_paired_by_membarrier_only_if_both_ends_register_and_sleep_with_it`
+//!
+//! # A heavy fence that fails later
+//! A filter may come when the link is long in use. Then the sleeper executes a full fence, which is half a pair, and adds
+//! [`FENCE_LOST`](crate::ring::lines::FENCE_LOST) to the wait word. Whoever wakes it takes the bit back with the word,
+//! executes full fences in that direction from then on, and says so in a word of its own segment, `fenced`. A sleeper that
+//! has seen `fenced` before it arms sleeps for good: what was committed with a light fence came before that word, and what
+//! comes after it is followed by a full fence. Each direction does this for itself, the first time that it wakes a
+//! sleeper; who has nothing to send need not be reached, and no other thread is. The light fence costs what it cost before.
+//! tests: `what_was_committed_with_a_light_fence_is_seen_before_the_sleep`,
+//! `what_is_committed_after_the_promise_wakes_a_consumer`, `what_is_released_after_the_promise_wakes_a_producer`,
+//! `an_end_that_loses_membarrier_naps_until_its_peer_executes_full_fences`
+//!
+//! Until then a sleep lasts [`NAP`](nap::NAP), 1 ms, and twice as long each time that it ends without news, up to
+//! [`LONGEST_NAP`](nap::LONGEST_NAP), 100 ms: for good, with a peer that never answers. Only a commit that is still on its
+//! way at the second look can be missed, and the first nap outlasts that. tests:
+//! `a_filter_that_comes_later_is_an_error_of_the_fence`, `each_nap_is_twice_as_long_as_the_one_before_up_to_a_bound`
 //!
 //! # Polling
 //! [`Wait`](spin::Wait) decides. *Adaptive* polls for up to [`SPIN_LIMIT`](spin::SPIN_LIMIT), 50 µs, about what a sleep and
@@ -52,7 +67,8 @@
 //!
 //! # What a hostile peer can do to a sleeper
 //! It can write the wait words at will, so no check leans on them: a word that is cleared or armed wrongly costs a
-//! needless wake-up, or the wake-up that this peer owed. tests: `arming_every_word_with_every_value_wakes_nobody_who_minds`
+//! needless wake-up, or the wake-up that this peer owed; one that says FENCE_LOST without a reason makes the sends to it
+//! slower, once and for all, and one that says `fenced` and is not loses wake-ups of its own. tests: `arming_every_word_with_every_value_wakes_nobody_who_minds`
 //!
 //! It can also move sleepers of a futex to a word of its own, or put a waiter for a priority-inheriting lock before them,
 //! after which no wake-up of the word reaches them. A living peer need not wake us anyway; but such a sleep would outlast
@@ -61,6 +77,7 @@
 //! private word. tests: `a_sleeper_that_a_peer_has_moved_to_a_word_of_its_own_is_still_stopped`,
 //! `a_sleeper_behind_a_peers_priority_waiter_is_still_stopped`
 
+pub(crate) mod nap;
 pub(crate) mod sleep;
 pub(crate) mod spin;
 pub(crate) mod watch;
@@ -81,6 +98,8 @@ pub(crate) trait Condition {
     fn streams(&self) -> bool {
         false
     }
+    /// Whether whoever would wake executes full fences by now, whatever was agreed.
+    fn fenced(&self) -> bool;
     /// Sets the wait word.
     fn arm(&mut self, armed: u32);
     /// Takes that back.

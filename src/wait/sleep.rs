@@ -10,15 +10,13 @@
 //! does not sleep. The same holds against the watch thread, with `gone` in the place of the commit.
 
 use super::Condition;
+use super::nap::{Naps, doze};
 use super::spin::{Polled, Spinner};
-use crate::ring::lines::FUTEX;
+use crate::ring::lines::{FENCE_LOST, FUTEX};
 use crate::sync::latch::Latch;
-use crate::sync::{AtomicU32, Fences, Ordering, fence};
-use crate::sys::{futex, membarrier, socket};
-use std::time::{Duration, Instant};
-
-/// How long a sleep lasts at most once the agreed heavy fence failed.
-pub(crate) const NAP: Duration = Duration::from_millis(1);
+use crate::sync::{Fences, Ordering, fence};
+use crate::sys::{futex, membarrier};
+use std::time::Instant;
 
 /// Whether the peer is there, as this process knows it: no word of it is the peer's to write.
 #[derive(Debug, Default)]
@@ -85,8 +83,11 @@ fn sleep(
     presence: &Presence,
     deadline: Option<Instant>,
 ) -> Ended {
+    let mut naps = Naps::new();
     loop {
-        let fenced = armed(fences, || condition.arm(FUTEX));
+        let fences = if condition.fenced() { Fences::SeqCst } else { fences };
+        // The wait word is seen by whoever commits after this, or we see the commit below.
+        let armed = arm(FUTEX, fences, |word| condition.arm(word));
         let ended = if condition.holds() {
             Some(Ended::Ready)
         } else if presence.gone() != 0 {
@@ -99,41 +100,49 @@ fn sleep(
             condition.disarm();
             return ended;
         }
-        let nap = (!fenced).then(|| Instant::now() + NAP);
+        let nap = (!armed.certain).then(|| naps.next());
         let until = match (deadline, nap) {
             (Some(deadline), Some(nap)) => Some(deadline.min(nap)),
             (deadline, nap) => deadline.or(nap),
         };
-        match futex::wait_or_stop(condition.word(), FUTEX, &presence.stop, until) {
+        match futex::wait_or_stop(condition.word(), armed.word, &presence.stop, until) {
             futex::Waited::TimedOut if nap.is_none() || deadline.is_some_and(|end| Instant::now() >= end) => {
                 condition.disarm();
                 return if condition.holds() { Ended::Ready } else { Ended::TimedOut };
             }
+            futex::Waited::TimedOut => {}
             // Denied since the link was made: nothing but short sleeps is left.
             futex::Waited::Failed(_) => doze(),
-            _ => {}
+            _ => naps = Naps::new(),
         }
     }
 }
 
-/// Sleeps for [`NAP`], where there is nothing that would tell when to go on.
-pub(crate) fn doze() {
-    let until = Some(Instant::now() + NAP);
-    // Nothing to poll means to sleep. Where that is denied, a word that nobody wakes does.
-    if socket::wait_any(&[], &mut Vec::new(), until).is_err() {
-        futex::wait(&AtomicU32::new(0), 0, until);
+/// A wait word that was set, and fenced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ArmedWord {
+    /// What it was set to.
+    pub(crate) word: u32,
+    /// Whether a wake-up is certain. If not, sleep short.
+    pub(crate) certain: bool,
+}
+
+/// Sets a wait word to `word` by `set`, and executes the heavy side of the fence pair after it. If the agreed one
+/// fails, it executes a full fence and asks the waker for the same, who has not agreed to that yet: [`FENCE_LOST`].
+pub(crate) fn arm(word: u32, fences: Fences, mut set: impl FnMut(u32)) -> ArmedWord {
+    set(word);
+    // R4, heavy side: the wait word, before the caller's second look.
+    if heavy(fences) {
+        return ArmedWord { word, certain: true };
     }
+    let word = word | FENCE_LOST;
+    set(word);
+    // R4, heavy side: for a waker that executes full fences already, and has not said so.
+    let _ = heavy(Fences::SeqCst);
+    ArmedWord { word, certain: false }
 }
 
-/// Arms a wait word as `arm` does; after this the caller looks again, and only then sleeps. `false`: see [`heavy`].
-#[must_use]
-pub(crate) fn armed(fences: Fences, arm: impl FnOnce()) -> bool {
-    arm();
-    // R4, heavy side: the wait word is seen by whoever commits after this, or the caller sees the commit.
-    heavy(fences)
-}
-
-/// The heavy side of a fence pair. `false`: the agreed one failed, so a wake-up may be missed: sleep short.
+/// The heavy side of a fence pair. `false`: the agreed one failed, so a wake-up may be missed.
 #[must_use]
 pub(crate) fn heavy(fences: Fences) -> bool {
     match fences {

@@ -166,6 +166,9 @@ mod tests {
         fn streams(&self) -> bool {
             true
         }
+        fn fenced(&self) -> bool {
+            true
+        }
         fn arm(&mut self, _: u32) {}
         fn disarm(&mut self) {}
         fn word(&self) -> &AtomicU32 {
@@ -187,6 +190,9 @@ mod tests {
         }
         fn holds(&mut self) -> bool {
             self.0
+        }
+        fn fenced(&self) -> bool {
+            true
         }
         fn arm(&mut self, _: u32) {}
         fn disarm(&mut self) {}

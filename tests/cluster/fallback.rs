@@ -43,6 +43,30 @@ fn a_worker_without_memfd_create_uses_the_socket_and_says_why() {
 }
 
 #[test]
+fn a_worker_that_loses_membarrier_while_it_works_loses_nothing_else() {
+    alone!(|| {
+        if role() == "late" {
+            let worker = Worker::from_env().unwrap().unwrap();
+            raw::deny(libc::SYS_membarrier, libc::EPERM);
+            echo(worker);
+            raw::quit(0)
+        }
+        leaves_nothing(|| {
+            let (cluster, mut diary) = (cast(1, LinkChoice::Shm, "late"), Diary::default());
+            let id = *cluster.ids().first().unwrap();
+            for number in 0..300 {
+                let message = payload::numbered(7, number, payload::length(number, 500_000));
+                cluster.send(id, &message).unwrap();
+                assert_eq!(payload::check(&diary.next_message(&cluster).1), (7, number));
+            }
+            cluster.stop(LEISURE).unwrap();
+            diary.read_on(&cluster, |_, _| {});
+            diary.ends_well();
+        });
+    });
+}
+
+#[test]
 fn a_worker_that_cannot_have_the_link_that_was_demanded_is_refused() {
     alone!(|| {
         if !role().is_empty() {

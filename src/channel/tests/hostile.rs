@@ -122,7 +122,9 @@ impl Scribbler {
             Target::Lines => match self.number() % 512 {
                 0 => outgoing.producer().closed.store(self.number() as u32, Ordering::Relaxed),
                 1 => incoming.head().closed.store(self.number() as u32, Ordering::Relaxed),
-                2..=150 => self.spoil(&outgoing.producer().want),
+                2 => outgoing.producer().fenced.store(self.number() as u32, Ordering::Relaxed),
+                3 => incoming.head().fenced.store(self.number() as u32, Ordering::Relaxed),
+                4..=150 => self.spoil(&outgoing.producer().want),
                 151..=300 => self.spoil(&incoming.cursor().cursor),
                 _ => self.spoil(&incoming.head().head),
             },
@@ -134,7 +136,7 @@ impl Scribbler {
                     incoming.armed_space(),
                 ];
                 let number = self.number();
-                let value = if number % 4 == 0 { number >> 8 } else { (number >> 8) % 6 };
+                let value = if number % 4 == 0 { number >> 8 } else { (number >> 8) % 16 };
                 lines[(number >> 4) as usize % 4].armed.store(value as u32, Ordering::Relaxed);
             }
             Target::Everything => {

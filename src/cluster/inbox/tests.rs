@@ -1,5 +1,7 @@
 //! The inbox with fake links.
 
+mod links;
+
 use super::Inbox;
 use crate::cluster::error::{NextEventError, SendError};
 use crate::cluster::event::{DisconnectReason, Event, ExitCause};
@@ -182,7 +184,7 @@ fn a_hang_up_alone_wakes_nobody_twice() {
     assert_eq!([next(&inbox), next(&inbox)], ["online 1", "1: x"]);
     let until = Instant::now() + Duration::from_millis(50);
     assert!(matches!(inbox.next_event(Some(until)), Err(NextEventError::TimedOut)));
-    assert!(!inbox.lock().lanes[&ONE].watched);
+    assert_eq!(inbox.lock().lanes[&ONE].watched_for(), None);
     inbox.disconnected(ONE);
     assert_eq!(next(&inbox), "disconnected 1: hung up");
 }
@@ -298,8 +300,8 @@ fn one_doorbell_wakes_as_many_as_there_are_messages() {
 
 /// Sends through the inbox's wait, as the cluster does.
 fn send(inbox: &TestInbox, sender: &mut FakeSender, message: &[u8]) -> Result<(), SendError> {
-    let mut seen = inbox.news(ONE);
-    sender.send(message, &mut || inbox.wait_for_space(ONE, &mut seen, watchdog()))
+    let mut wait = inbox.space_wait(ONE);
+    sender.send(message, &mut |armed| inbox.wait_for_space(ONE, &mut wait, armed, watchdog()))
 }
 
 #[test]
@@ -411,9 +413,9 @@ fn a_waiting_sender_hears_that_the_worker_is_out_of_reach() {
 fn a_sender_does_not_wait_beyond_its_deadline() {
     let inbox = inbox();
     let (mut sender, _worker) = online(&inbox, ONE);
-    let mut seen = inbox.news(ONE);
+    let mut wait = inbox.space_wait(ONE);
     let soon = Some(Instant::now() + Duration::from_millis(20));
-    let mut send = || sender.send(b"m", &mut || inbox.wait_for_space(ONE, &mut seen, soon));
+    let mut send = || sender.send(b"m", &mut |armed| inbox.wait_for_space(ONE, &mut wait, armed, soon));
     assert!(send().is_ok() && send().is_ok());
     assert!(matches!(send(), Err(SendError::TimedOut)));
 }

@@ -174,10 +174,12 @@ fn records() {
 #[cfg(target_endian = "little")]
 fn the_layout_of_the_shared_memory() {
     let at = |heading: &str| -> Vec<u64> { table(heading).iter().map(|row| number(row[0])).collect() };
-    let [want, closed, head, head_closed, cursor, data] = at("Segment")[..] else { panic!("six words") };
+    let [want, closed, fenced, head, head_closed, head_fenced, cursor, data] = at("Segment")[..] else {
+        panic!("eight words")
+    };
     let line = lines::LINE as u64;
     let places = [line, 4096, want, head, cursor, data];
-    let words = [want % line, closed % line, head % line, head_closed % line, cursor % line, 0];
+    let words = [want, closed, fenced, head, head_closed, head_fenced, cursor, 0].map(|place| place % line);
     let mut numbers = vec![8, 0x0403_0201];
     numbers.extend(places.into_iter().chain(words).chain(at("Wait page")).chain(at("Values of a wait word")));
     let bytes = numbers.into_iter().flat_map(u64::to_le_bytes);
@@ -186,5 +188,5 @@ fn the_layout_of_the_shared_memory() {
     });
     assert_eq!(hash, LAYOUT_HASH);
     assert!(PAGE.contains(&format!("`{LAYOUT_HASH:#018x}`")));
-    assert!(PAGE.contains("(0, 128, 256, 4096)") && PAGE.contains("want 0, closed 8; head 0, closed 8"));
+    assert!(PAGE.contains("(0, 128, 256, 4096)") && PAGE.contains("want 0, closed 8, fenced 12; head 0"));
 }

@@ -219,11 +219,7 @@ impl SocketRx {
 
     /// Whether one may sleep until the data socket is readable. Nothing needs to be armed for that.
     pub(crate) fn arm_doorbell(&mut self) -> Armed {
-        match (self.must_be_called(), self.wire.sender_waits()) {
-            (true, _) => Armed::Ready,
-            (false, true) => Armed::Nap,
-            (false, false) => Armed::Sleep,
-        }
+        if self.must_be_called() { Armed::Ready } else { Armed::Sleep }
     }
 
     /// One look: is there something to take?

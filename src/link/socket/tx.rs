@@ -7,12 +7,12 @@ use super::wire::{Half, Wire};
 use crate::link::error::{Cause, TxError};
 use crate::link::grant::{Batch, Grant};
 use crate::link::peer::Peer;
-use crate::link::rx::Rx;
+use crate::link::rx::{Armed, Rx};
 use crate::link::tx::Relief;
 use crate::ring::{Flags, Kind, NoSpace};
 use crate::sys::epoll::Interest;
 use crate::sys::{Errno, socket};
-use crate::wait::sleep::doze;
+use crate::wait::nap::doze;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -82,15 +82,13 @@ impl SocketTx {
     pub(crate) fn send_by_doorbell(
         &mut self,
         message: &[u8],
-        wait: &mut dyn FnMut() -> bool,
+        wait: &mut dyn FnMut(Armed) -> bool,
     ) -> Result<(), TxError> {
         self.usable()?;
         self.check_length(message.len(), self.max_message)?;
         for piece in packet::pieces(message, self.packet.max_payload()) {
             while let Err(error) = self.commit_piece(piece) {
-                self.wire.set_sender_waits(true);
-                let goes_on = error == TxError::Full && wait();
-                self.wire.set_sender_waits(false);
+                let goes_on = error == TxError::Full && wait(Armed::Sleep);
                 let usable = self.usable();
                 if !goes_on || usable.is_err() {
                     self.cancel();

@@ -6,7 +6,7 @@ use crate::sync::{AtomicU32, Ordering};
 use crate::sys::epoll::{Interest, Ready};
 use crate::sys::eventfd::Bell;
 use crate::sys::{Result, socket};
-use crate::wait::sleep::doze;
+use crate::wait::nap::doze;
 use crate::wait::watch::Gone;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,8 +32,6 @@ pub(crate) struct Wire {
     closed: AtomicU32,
     /// Held from the receipt of a note until it counts.
     listening: Mutex<()>,
-    /// 1 while this end's sender waits for space beside whoever waits for messages.
-    sender_waits: AtomicU32,
 }
 
 /// What one look at the descriptors saw.
@@ -55,18 +53,7 @@ impl Wire {
     /// # Errors
     /// `EMFILE`, `ENFILE`: there is no descriptor for the bell.
     pub(super) fn new(data: OwnedFd) -> Result<Self> {
-        let (closed, sender_waits) = (AtomicU32::new(0), AtomicU32::new(0));
-        Ok(Self { data, bell: Bell::new()?, closed, listening: Mutex::new(()), sender_waits })
-    }
-
-    /// Says whether this end's sender waits for space while another thread, or itself, waits for messages: a readable
-    /// socket does not tell of space, so the wait for messages must be short then.
-    pub(super) fn set_sender_waits(&self, waits: bool) {
-        self.sender_waits.store(u32::from(waits), Ordering::Relaxed);
-    }
-
-    pub(super) fn sender_waits(&self) -> bool {
-        self.sender_waits.load(Ordering::Relaxed) != 0
+        Ok(Self { data, bell: Bell::new()?, closed: AtomicU32::new(0), listening: Mutex::new(()) })
     }
 
     /// The data socket.

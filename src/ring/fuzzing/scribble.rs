@@ -1,6 +1,6 @@
 //! A second thread that writes at full speed what no correct peer writes.
 
-use crate::ring::lines::{AWAKE, CLOSED, DOORBELL, FUTEX};
+use crate::ring::lines::{AWAKE, CLOSED, DOORBELL, FENCE_LOST, FUTEX};
 use crate::ring::{HeapMemory, Memory};
 use crate::sync::{AtomicU32, Ordering};
 use std::cell::RefCell;
@@ -116,7 +116,8 @@ impl Scribbler {
                 4 => memory.cursor().cursor.store(near, Ordering::Relaxed),
                 5 => memory.head().closed.store(u32::from(numbers.below(64) == 0), Ordering::Relaxed),
                 _ => {
-                    let armed = [AWAKE, FUTEX, DOORBELL, CLOSED, u32::MAX][numbers.below(5) as usize];
+                    let armed = [AWAKE, FUTEX, DOORBELL, CLOSED, FUTEX | FENCE_LOST, u32::MAX]
+                        [numbers.below(6) as usize];
                     memory.armed_data().armed.store(armed, Ordering::Relaxed);
                     memory.armed_space().armed.store(armed, Ordering::Relaxed);
                 }

@@ -140,7 +140,7 @@ fn wait_words_and_the_closed_word_of_a_liar_change_no_answer_but_closed() {
     }
 }
 
-const AWAKE_WORDS: &[u32] = &[0, 1, 2, 3, 5, 1 << 31, u32::MAX];
+const AWAKE_WORDS: &[u32] = &[0, 1, 2, 3, 5, 9, 10, 11, 1 << 31, u32::MAX];
 
 #[test]
 fn want_and_wait_words_of_a_liar_change_nothing_that_a_consumer_takes() {

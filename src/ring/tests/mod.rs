@@ -7,6 +7,8 @@ mod corners;
 #[cfg(not(loom))]
 mod drivers;
 #[cfg(not(loom))]
+mod fences;
+#[cfg(not(loom))]
 mod fields;
 #[cfg(not(any(loom, miri)))]
 mod guarded;

@@ -1,7 +1,7 @@
 //! The ring over real mappings.
 
 use super::{Link, smallest};
-use crate::ring::lines::{DOORBELL, FUTEX, SPACE};
+use crate::ring::lines::{DOORBELL, FENCE_LOST, FUTEX, SPACE};
 use crate::ring::{Consumer, Fences, Memory, PopError, Producer, PushError};
 use crate::segment::{Capacity, OwnedSegment, PeerSegment, ShmMemory, Side, WaitPage};
 use crate::sync::{AtomicU32, Ordering};
@@ -208,6 +208,10 @@ fn a_bell_is_rung_for_who_sleeps_on_the_socket() {
     assert_eq!(rings(), 2);
     // A sender on its doorbell, told of data.
     link.wait[1].space(Side::B).armed.store(DOORBELL, Ordering::SeqCst);
+    out.wake_consumer(SPACE);
+    assert_eq!(rings(), 1);
+    // One whose heavy fence failed is rung for all the same.
+    link.wait[1].space(Side::B).armed.store(DOORBELL | FENCE_LOST, Ordering::SeqCst);
     out.wake_consumer(SPACE);
     assert_eq!(rings(), 1);
     out.wake_consumer(FUTEX);

@@ -40,6 +40,9 @@ impl Condition for Round<'_> {
     fn holds(&mut self) -> bool {
         self.data.load(Ordering::Acquire) == self.number
     }
+    fn fenced(&self) -> bool {
+        false
+    }
     fn arm(&mut self, armed: u32) {
         self.armed.store(armed, Ordering::Relaxed);
     }

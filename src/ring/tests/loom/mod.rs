@@ -10,6 +10,7 @@
 //! reports it.
 
 mod close;
+mod fences;
 mod first_use;
 mod link;
 mod records;
