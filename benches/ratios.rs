@@ -10,7 +10,8 @@
 //! round trip in which each process computes for 100 µs before it sends, so that the other sleeps by then. That work
 //! is taken off the times.
 //!
-//! The subjects: the *limits* (`support/limits.rs`) have no protocol at all; the *bare ring* (`support/bare_ring.rs`)
+//! The subjects: the *limits* (`support/limits.rs`) have no protocol at all; the *steps* (`support/ladder.rs`) lead from
+//! the ping-pong to a ring, and so tell where a round trip's time goes; the *bare ring* (`support/bare_ring.rs`)
 //! has the protocol and no library around it; the pipe has 1 MiB, one write a message, and reads of 64 KiB; *pipe,
 //! polled* is the same pipe whose ends never sleep. *Ringway* is a channel with its defaults, which polls before it
 //! sleeps; *parked* goes to sleep at once, and often finds on its way there that the answer has come;
@@ -43,7 +44,7 @@ use support::ringway;
 use support::rounds::{Effort, Measured, Row, measure};
 use support::stats::{Summary, bytes, rate, time};
 use support::stream::{Pipe, PolledPipe};
-use support::subjects::{ASLEEP, ONE_WAYS, ROUND_TRIPS, subjects};
+use support::subjects::{ASLEEP, ONE_WAYS, ROUND_TRIPS, STEPS, subjects};
 use support::{Cpus, Shape, Start, measuring};
 
 const ROUNDS: usize = 9;
@@ -218,6 +219,10 @@ fn ratios() -> Vec<Ratio> {
     let (ping_pong, hand_over) = (Start::name(&PingPong), Start::name(&HandOver));
     let mut ratios = vec![
         ratio(RoundTrip, (48, ours), (8, ping_pong), AtMost(1.3)),
+        ratio(RoundTrip, (48, Start::name(&STEPS[0])), (8, ping_pong), Nothing),
+        ratio(RoundTrip, (48, Start::name(&STEPS[1])), (8, ping_pong), Nothing),
+        ratio(RoundTrip, (48, Start::name(&STEPS[2])), (8, ping_pong), Nothing),
+        ratio(RoundTrip, (48, bare), (8, ping_pong), Nothing),
         ratio(RoundTrip, (48, pipe), (48, ours), AtLeast(100.0)),
         ratio(RoundTrip, (48, polled), (48, ours), Nothing),
         ratio(OneWay, (8, ours), (8, pipe), AtLeast(40.0)),

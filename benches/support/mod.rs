@@ -21,6 +21,7 @@ pub mod cluster;
 pub mod cpus;
 pub mod criterion_bench;
 pub mod killing;
+pub mod ladder;
 pub mod limits;
 pub mod pages;
 pub mod pair;

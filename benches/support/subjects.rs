@@ -1,6 +1,7 @@
 //! What is measured in which shape and at which sizes, in the order of the tables.
 
 use super::bare_ring::BareRing;
+use super::ladder;
 use super::limits::{HandOver, PingPong};
 use super::raw_sync_event::RawSyncEvent;
 use super::ringway::{self, Batches, Grants};
@@ -14,6 +15,9 @@ pub const ROUND_TRIPS: [usize; 6] = [8, 48, 64, 256, 1024, 64 << 10];
 pub const ASLEEP: [usize; 3] = [8, 1024, 64 << 10];
 /// The lengths of messages that go one way.
 pub const ONE_WAYS: [usize; 5] = [8, 64, 1024, 64 << 10, 1 << 20];
+
+/// What lies between the ping-pong and the bare ring.
+pub static STEPS: [&ladder::Step; 3] = [&ladder::PAYLOAD, &ladder::LINES, &ladder::RECORDS];
 
 /// The subjects that carry messages of this length.
 pub fn subjects(shape: Shape, size: usize) -> Vec<&'static dyn Start> {
@@ -37,6 +41,9 @@ fn round_trips(size: usize) -> Vec<&'static dyn Start> {
     ];
     if size == 8 {
         subjects.extend([&RawSyncEvent as &dyn Start, &PingPong]);
+    }
+    if size == ladder::MESSAGE {
+        subjects.extend([&STEPS[0] as &dyn Start, &STEPS[1], &STEPS[2]]);
     }
     subjects
 }

@@ -153,8 +153,9 @@ fn a_cluster_for_whose_links_there_is_no_address_space_uses_sockets_or_says_so()
             diary.ends_well();
         });
         let error = refused(builder(LinkChoice::Shm));
-        let StartError::Spawn { source, .. } = error else { panic!("{error}") };
+        let StartError::Link { source, .. } = error else { panic!("{error}") };
         assert!(source.to_string().contains("mmap: ENOMEM"), "{source}");
+        assert_eq!(source.raw_os_error(), Some(libc::ENOMEM));
     }));
 }
 

@@ -8,6 +8,7 @@ pub const FILES: &[(&str, &str)] = &[
         "benches/support/bare_ring.rs",
         "a ring with no library around it: raw shared memory, copies in assembly",
     ),
+    ("benches/support/ladder.rs", "words of shared memory, as a measuring stick takes them"),
     ("benches/support/limits.rs", "copies through shared memory that nothing guards"),
     ("benches/support/pages.rs", "mapping shared pages before a fork"),
     ("benches/support/process.rs", "fork, _exit and getrusage"),
