@@ -1,8 +1,8 @@
 //! Weakens every ordering and every fence of the library in turn, and says which test notices.
 //!
 //! ```text
-//! cargo run --manifest-path .ci/mutants/Cargo.toml -- [--list] [--only PATTERN] [--new] [--fast] [--miri]
-//!                                                     [--limit SECONDS] [--for SECONDS]
+//! cargo run --manifest-path .ci/mutants/Cargo.toml -- [--list] [--only PATTERN] [--new] [--killed]
+//!                                     [--fast] [--miri] [--limit SECONDS] [--for SECONDS]
 //! ```
 //! An ordering becomes weaker by every step that there is; a fence, a light or heavy side, a `membarrier` and its
 //! registration are left out. A mutant is killed by a loom model, else by a unit test, else by the test of two
@@ -25,8 +25,9 @@
 //! | src/ring/producer.rs | refresh | R2 R3 | Acquire → Relaxed | the reason |
 //! ```
 //! `--list` prints the mutations and where the tables and the source disagree, which fails; `--only` takes those whose
-//! `file:line function pair mutation: text` contains the pattern, `--new` those without a row; `--fast` asks loom alone,
-//! and writes kills only; the limit is one for each run of a tool; after the seconds of `--for` no other is tried.
+//! `file:line function pair mutation: text` contains the pattern, `--new` those without a row, `--killed` those that have
+//! a killer, which is asked first: minutes for all; `--fast` asks loom alone, and writes kills only; the limit is one for
+//! each run of a tool; after the seconds of `--for` no other is tried.
 
 #[allow(dead_code, reason = "shared with the rules on the source tree")]
 #[path = "../../../tests/tidy"]
@@ -58,6 +59,7 @@ struct Options {
     list: bool,
     fast: bool,
     new: bool,
+    killed: bool,
     miri: bool,
     only: String,
     limit_seconds: u64,
@@ -81,10 +83,13 @@ fn run() -> Outcome<bool> {
     let tree = Tree::of(&root);
     let mutations: Vec<Mutation> = tree.library().flat_map(sites::mutations).collect();
     let (mut records, reasons) = (Table::records(&root)?, Table::reasons(&root)?);
-    let chosen: Vec<&Mutation> = mutations
-        .iter()
-        .filter(|m| m.to_string().contains(&options.only) && !(options.new && records.0.contains_key(&m.key)))
-        .collect();
+    let wanted = |mutation: &Mutation| {
+        let record = records.0.get(&mutation.key);
+        mutation.to_string().contains(&options.only)
+            && !(options.new && record.is_some())
+            && !(options.killed && record.is_none_or(Record::survived))
+    };
+    let chosen: Vec<&Mutation> = mutations.iter().filter(|mutation| wanted(mutation)).collect();
     if !options.list {
         try_all(&root, &options, (&mutations, &chosen), &mut records)?;
     } else {
@@ -155,6 +160,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Outcome<Options> {
         list: false,
         fast: false,
         new: false,
+        killed: false,
         miri: false,
         only: String::new(),
         limit_seconds: 300,
@@ -166,6 +172,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Outcome<Options> {
             "--list" => options.list = true,
             "--fast" => options.fast = true,
             "--new" => options.new = true,
+            "--killed" => options.killed = true,
             "--miri" => options.miri = true,
             "--only" => options.only = value()?,
             "--limit" => options.limit_seconds = value()?.parse()?,

@@ -27,6 +27,15 @@ pub enum Verdict {
     NotBuilt(String),
 }
 
+/// What some tests say of a mutation.
+enum Asked {
+    Nothing,
+    /// They have more to explore than the limit allows.
+    NotOver,
+    /// A test that fails, or the watchdog.
+    Failed(String),
+}
+
 /// A copy of the tree, and the tools that are asked about it.
 pub struct Bench {
     copy: PathBuf,
@@ -100,7 +109,18 @@ impl Bench {
             }
             asked.push(tool.name.to_owned());
             for choice in choices {
-                let Some(test) = self.killer(i, &choice)? else { continue };
+                let test = match self.killer(i, &choice)? {
+                    Asked::Nothing => continue,
+                    Asked::NotOver => {
+                        asked.pop();
+                        asked.push(format!(
+                            "{}: not over within {} s",
+                            self.tools[i].name, self.limit_seconds
+                        ));
+                        continue;
+                    }
+                    Asked::Failed(test) => test,
+                };
                 let (name, seconds) = (self.tools[i].name.to_owned(), began.elapsed().as_secs_f64());
                 let alone = match test.as_str() {
                     "the watchdog" => choice,
@@ -115,17 +135,16 @@ impl Bench {
         Ok(Verdict::Survived { asked, seconds: began.elapsed().as_secs_f64() })
     }
 
-    /// The test that fails, or the watchdog.
-    fn killer(&self, i: usize, choice: &[String]) -> Outcome<Option<String>> {
+    /// What the chosen tests say.
+    fn killer(&self, i: usize, choice: &[String]) -> Outcome<Asked> {
         let tool = &self.tools[i];
         Ok(match tool.test(&self.copy, self.limit_seconds, choice)? {
-            Run::Passed => None,
-            Run::Failed(test) => Some(test),
-            Run::TimedOut(test) if tool.may_hang => Some(test.unwrap_or_else(|| "the watchdog".into())),
-            Run::TimedOut(_) => {
-                eprintln!("{}: not over within {} s", tool.name, self.limit_seconds);
-                None
+            Run::Passed => Asked::Nothing,
+            Run::Failed(test) => Asked::Failed(test),
+            Run::TimedOut(test) if tool.may_hang => {
+                Asked::Failed(test.unwrap_or_else(|| "the watchdog".into()))
             }
+            Run::TimedOut(_) => Asked::NotOver,
         })
     }
 
