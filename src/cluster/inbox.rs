@@ -101,7 +101,7 @@ impl<R: ReceiveHalf> Inbox<R> {
             if state.is_over() {
                 return Ok(None);
             }
-            let nap = match state.arm() {
+            let nap = match state.arm(&self.epoll) {
                 Armed::Ready => continue,
                 Armed::Nap => Some(naps.next()),
                 Armed::Sleep => None,
@@ -156,7 +156,7 @@ impl<R: ReceiveHalf> Inbox<R> {
         deadline: Option<Instant>,
     ) -> Result<(), SendError> {
         let mut state = self.lock();
-        let absorbed = state.absorb(id)?;
+        let absorbed = state.absorb(id, &self.epoll)?;
         self.wake(&state);
         let nap = match (absorbed, armed) {
             (Absorbed::Full, _) => return Err(SendError::Full),
@@ -348,7 +348,7 @@ impl<R: ReceiveHalf> State<R> {
                     self.lanes.remove(&id);
                     return Some(event);
                 }
-                Visit::Nothing if lane.is_idle() && lane.arm() == Armed::Sleep => {
+                Visit::Nothing if lane.is_idle() && lane.arm(epoll) == Armed::Sleep => {
                     lane.listed = false;
                     self.listed.pop_front();
                 }
@@ -359,11 +359,11 @@ impl<R: ReceiveHalf> State<R> {
     }
 
     /// Arms every listed lane, so that none is listed any more unless it has something.
-    fn arm(&mut self) -> Armed {
+    fn arm(&mut self, epoll: &Epoll) -> Armed {
         let (lanes, mut naps) = (&mut self.lanes, false);
         self.listed.retain(|id| {
             let Some(lane) = lanes.get_mut(id) else { return false };
-            let armed = lane.arm();
+            let armed = lane.arm(epoll);
             naps |= armed == Armed::Nap;
             lane.listed = armed == Armed::Ready;
             lane.listed
@@ -386,9 +386,9 @@ impl<R: ReceiveHalf> State<R> {
         self.lanes.get_mut(&id).map_or(Ok(()), |lane| lane.want_space(wants, epoll))
     }
 
-    fn absorb(&mut self, id: WorkerId) -> Result<Absorbed, SendError> {
+    fn absorb(&mut self, id: WorkerId, epoll: &Epoll) -> Result<Absorbed, SendError> {
         let Some(lane) = self.lanes.get_mut(&id) else { return Err(SendError::Gone) };
-        let absorbed = lane.absorb();
+        let absorbed = lane.absorb(epoll);
         if lane.has_stash() || lane.is_over() {
             self.list(id);
         }

@@ -49,6 +49,9 @@ pub(crate) struct Lane<R> {
     notes_watched: bool,
     /// The doorbell has told of a hang-up, and would tell of it for ever.
     hung_up: bool,
+    /// A socket's doorbell has told of something to take, and would tell of it until that was taken: it is not watched
+    /// for that until the lane is armed again.
+    quiet: bool,
     /// A sender waits for the doorbell to be writable.
     wants_space: bool,
     /// Whether the lane is in the list of those to be visited.
@@ -93,6 +96,7 @@ impl<R: ReceiveHalf> Lane<R> {
             watched: Some(Interest::Readable),
             notes_watched: true,
             hung_up: false,
+            quiet: false,
             wants_space: false,
             listed: false,
             news: 0,
@@ -147,14 +151,14 @@ impl<R: ReceiveHalf> Lane<R> {
     }
 
     /// Takes what is there, so that a worker that waits for the master to take it can go on.
-    pub(crate) fn absorb(&mut self) -> Absorbed {
+    pub(crate) fn absorb(&mut self, epoll: &Epoll) -> Absorbed {
         loop {
             while self.stash_bytes < STASH_BYTES {
                 let Some(message) = self.take() else { break };
                 self.stash_bytes += weight(&message);
                 self.stash.push_back(message);
             }
-            let armed = self.arm();
+            let armed = self.arm(epoll);
             if armed != Armed::Ready {
                 return Absorbed::All(armed);
             }
@@ -165,8 +169,15 @@ impl<R: ReceiveHalf> Lane<R> {
     }
 
     /// Whether the lane needs no visit until its doorbell rings.
-    pub(crate) fn arm(&mut self) -> Armed {
-        if self.reason.is_some() || self.told { Armed::Sleep } else { self.receiver.arm() }
+    pub(crate) fn arm(&mut self, epoll: &Epoll) -> Armed {
+        if self.reason.is_some() || self.told {
+            return Armed::Sleep;
+        }
+        if std::mem::replace(&mut self.quiet, false) && self.watch(epoll).is_err() {
+            self.quiet = true;
+            return Armed::Nap;
+        }
+        self.receiver.arm()
     }
 
     /// A visit gave nothing. True if there have been so many of these that the lane had better be armed.
@@ -206,6 +217,7 @@ impl<R: ReceiveHalf> Lane<R> {
             (true, false) => {}
             (false, hung_up) => {
                 self.hung_up |= hung_up;
+                self.quiet |= ready.readable && self.receiver.notes().is_some();
                 self.wants_space &= !ready.writable;
                 // If this fails it is told once more.
                 let _ = self.watch(epoll);
@@ -221,11 +233,11 @@ impl<R: ReceiveHalf> Lane<R> {
 
     /// Has the doorbell watched for what is wanted now.
     fn watch(&mut self, epoll: &Epoll) -> crate::sys::Result<()> {
-        let wanted = match (self.hung_up, self.wants_space) {
-            (false, false) => Some(Interest::Readable),
-            (false, true) => Some(Interest::Both),
-            (true, true) => Some(Interest::Writable),
-            (true, false) => None,
+        let wanted = match (!self.hung_up && !self.quiet, self.wants_space) {
+            (true, false) => Some(Interest::Readable),
+            (true, true) => Some(Interest::Both),
+            (false, true) => Some(Interest::Writable),
+            (false, false) => None,
         };
         let (doorbell, token) = (self.receiver.doorbell(), token(self.id));
         match (self.watched, wanted) {

@@ -202,8 +202,17 @@ impl Watched for Peer {
     }
 
     fn hung_up(&self) -> Option<Instant> {
-        self.hang_up();
-        self.doubt()
+        if self.cause().is_some() {
+            return None;
+        }
+        // One reading of the clock: an answer of None is final, so it must come with the mark.
+        let now = Instant::now();
+        let until = *self.doubt.get_or_init(|| now + DOUBT);
+        if self.pidfd.is_some() && now < until {
+            return Some(until);
+        }
+        self.mark(Gone::HungUp);
+        None
     }
 
     fn died(&self) {

@@ -34,6 +34,8 @@ pub(crate) struct ShmRx {
     spinner: Spinner,
     /// Where this end's last message had begun when this half waited last.
     sent: u64,
+    /// The present wait has begun with [`ShmRx::linger`].
+    lingered: bool,
 }
 
 impl ShmTx {
@@ -290,7 +292,7 @@ impl Drop for ShmTx {
 impl ShmRx {
     pub(crate) fn new(consumer: Consumer<ShmMemory>, peer: Arc<Peer>, spinner: Spinner) -> Self {
         let sent = peer.sent();
-        Self { consumer, peer, spinner, sent }
+        Self { consumer, peer, spinner, sent, lingered: false }
     }
 
     /// Whether this end has sent since this half waited last: what it waits for is an answer.
@@ -385,12 +387,15 @@ impl ShmRx {
         self.consumer.publish();
         let streams = !self.expects_answer();
         let Self { consumer, spinner, .. } = self;
-        spinner.linger(&mut Data { consumer, streams })
+        let seen = spinner.linger(&mut Data { consumer, streams });
+        self.lingered = !seen;
+        seen
     }
 
     /// Waits until there is something to take, or to report. `false`: the deadline passed first.
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> bool {
-        let streams = !self.expects_answer();
+        // What has lingered in vain waits for an answer, or for a stream that is not quick.
+        let streams = !std::mem::take(&mut self.lingered) && !self.expects_answer();
         let Self { consumer, peer, spinner, .. } = self;
         let mut data = Data { consumer, streams };
         block(&mut data, spinner, peer.fences, peer.presence(), deadline) != Ended::TimedOut

@@ -21,6 +21,7 @@ impl Latch {
 
     /// Whether it was set, without a claim on what is visible then.
     #[inline(always)]
+    #[cfg_attr(loom, allow(dead_code, reason = "senders ask, of which loom has none"))]
     pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
     }

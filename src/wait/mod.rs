@@ -52,9 +52,8 @@
 //!
 //! For the same reason the receiver of a *stream* (it has sent nothing since it waited last) does not run at its sender's
 //! heels: while the next message comes within two looks, a gap before the first look grows from one look to
-//! [32 pauses](spin), less than a microsecond, and several messages are taken at once. The first that comes later ends it, so neither an answer nor a
-//! message now and then is kept waiting, and with *Spin* nothing is. On a Zen 3 the gap makes a stream of 1 KiB messages
-//! 2.6 times as fast. tests: `only_the_receiver_of_a_quick_stream_looks_later`, `who_has_sent_waits_for_an_answer`
+//! [32 pauses](spin), about a microsecond, and several messages are taken at once. The first that comes later ends it, so
+//! neither an answer nor a message now and then is kept waiting, and with *Spin* nothing is. tests: `only_the_receiver_of_a_quick_stream_looks_later`, `who_has_sent_waits_for_an_answer`
 //!
 //! # The watch thread
 //! A process that sleeps on futexes has one thread in `epoll_wait` on its links' control sockets (hang-up) and its peers'

@@ -21,8 +21,8 @@ pub enum Wait {
 /// The longest that [`Wait::Adaptive`] polls before it sleeps: about what one sleep and wake-up costs.
 pub const SPIN_LIMIT: Duration = Duration::from_micros(50);
 
-/// How many pauses the receiver of a stream leaves before its first look, at most: less than a microsecond (0.8 µs on
-/// AMD's Zen 3, where a pause takes 24 ns).
+/// How many pauses the receiver of a stream leaves before its first look, at most: 0.8 µs on AMD's Zen 3, where a pause
+/// takes 24 ns, and as much as 1.5 µs where it takes longest.
 const GAP_LIMIT: u32 = 32;
 
 /// Pauses between two looks: without any the poller keeps stealing the line that the sender still fills, and with

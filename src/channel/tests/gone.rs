@@ -12,6 +12,7 @@ use crate::sys::pidfd::{Pid, Signal};
 use crate::sys::tests::{alone, raw, until};
 use crate::sys::{process, socket};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// How a message is taken; how many bytes it had.
 type Take = fn(&mut Receiver) -> Result<usize, RxError>;
@@ -127,7 +128,8 @@ fn a_peer_that_hung_up_and_goes_on_writing_has_an_end_too() {
 /// A dying process closes its sockets first. Who waits is told what it was, and nothing before that is known.
 #[test]
 fn a_hang_up_that_was_the_beginning_of_a_death_is_told_as_a_death() {
-    alone(|| {
+    // A machine that is too slow to kill the child while its hang-up is in doubt tries again.
+    let dies_in_doubt = || {
         let (child, channel) = linked(|tx, _rx| {
             socket::shut_sending(tx.peer().control()).unwrap();
             raw::pause()
@@ -137,8 +139,13 @@ fn a_hang_up_that_was_the_beginning_of_a_death_is_told_as_a_death() {
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| receiver.recv());
             until(|| peer.doubt().is_some() || peer.cause().is_some());
+            let doubt = peer.doubt();
             end(child);
-            assert_eq!(waiting.join().unwrap(), Err(RecvError::Disconnected(Cause::Died)));
-        });
-    });
+            let in_time = doubt.is_some_and(|until| Instant::now() < until);
+            let told = waiting.join().unwrap();
+            assert!(!in_time || told == Err(RecvError::Disconnected(Cause::Died)), "{told:?}");
+            in_time
+        })
+    };
+    alone(|| until(dies_in_doubt));
 }

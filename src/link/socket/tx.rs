@@ -88,7 +88,9 @@ impl SocketTx {
         self.check_length(message.len(), self.max_message)?;
         for piece in packet::pieces(message, self.packet.max_payload()) {
             while let Err(error) = self.commit_piece(piece) {
-                let goes_on = error == TxError::Full && wait(Armed::Sleep);
+                // What a hang-up was is soon known, and meanwhile the sockets tell nothing else.
+                let settled = error == TxError::Full && self.wire.wait_in_doubt(&self.peer, None).is_some();
+                let goes_on = settled || error == TxError::Full && wait(Armed::Sleep);
                 let usable = self.usable();
                 if !goes_on || usable.is_err() {
                     self.cancel();

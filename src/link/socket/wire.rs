@@ -122,7 +122,7 @@ impl Wire {
     }
 
     /// While a hang-up is in doubt, the sockets tell nothing but that, again and again: waits for the pidfd alone.
-    fn wait_in_doubt(&self, peer: &Peer, until: Option<Instant>) -> Option<bool> {
+    pub(super) fn wait_in_doubt(&self, peer: &Peer, until: Option<Instant>) -> Option<bool> {
         let (settled, pidfd) = (peer.doubt()?, peer.pidfd()?);
         let sooner = until.map_or(settled, |until| until.min(settled));
         match socket::wait_each([(pidfd, Interest::Readable)], Some(sooner)) {

@@ -209,3 +209,26 @@ fn a_master_and_a_worker_that_lose_membarrier_nap_until_the_other_executes_full_
         }
     });
 }
+
+/// The data socket is readable for as long as nobody takes what is in it, which may be long while a thread waits for
+/// something else. It must not be told of again and again.
+#[test]
+fn over_a_socket_what_is_there_is_told_once() {
+    alone(|| {
+        let link = over_socket();
+        let lead = |deadline| {
+            let state = link.inbox.lock();
+            link.inbox.lead(state, deadline).unwrap().lanes[&ONE].news
+        };
+        link.worker.send(b"one").unwrap();
+        let news = lead(watchdog());
+        assert_eq!(link.watched_for(), None);
+        link.worker.send(b"two").unwrap();
+        assert_eq!(lead(Some(Instant::now())), news, "told again");
+        assert_eq!((link.message(), link.message()), (b"one".to_vec(), b"two".to_vec()));
+        assert!(link.inbox.next_event(Some(Instant::now())).is_err());
+        assert_eq!(link.watched_for(), Some(Interest::Readable), "armed again");
+        link.worker.send(b"three").unwrap();
+        assert_eq!(link.message(), b"three");
+    });
+}
