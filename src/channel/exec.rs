@@ -91,7 +91,9 @@ impl Pending {
     /// of that one included. It has the options that it was made with. Call it early: until then every program that
     /// this process starts gets the end as well, and may take it.
     ///
-    /// A program that wraps the one that was started passes the end on, unless it closes descriptors.
+    /// A program that wraps the one that was started passes the end on, unless it closes descriptors. The variable is
+    /// believed to be the parent's: a program that writes into it the number and inode of a socket that it owns has two
+    /// owners of that socket. A child that a program with several threads forks, without an exec, had better not ask.
     ///
     /// # Errors
     /// [`FromEnvError`]. If it is [`FromEnvError::System`] the end is gone.

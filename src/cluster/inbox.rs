@@ -110,9 +110,6 @@ impl<R: ReceiveHalf> Inbox<R> {
             let waited = self.wait(state, until, |state| state.has_some() || state.is_over());
             let (guard, in_time) = waited.map_err(NextEventError::Os)?;
             state = guard;
-            if in_time {
-                naps = Naps::new();
-            }
             if nap.is_some() {
                 state.list_all();
                 self.wake(&state);

@@ -1,7 +1,8 @@
 //! Sockets that cross an `exec`: the one place where a descriptor is a number.
 //!
 //! A program is told which numbers were meant for it. Before it believes that, it compares the socket's inode,
-//! which no other socket of this boot has: numbers are used again, by children of the program too.
+//! which no other socket has while this one lives: numbers are used again, by children of the program too. Inodes of
+//! sockets are counted through 32 bits, so only a program that waits for billions of sockets meets one again.
 
 #![allow(unsafe_code)]
 

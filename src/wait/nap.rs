@@ -14,7 +14,8 @@ pub(crate) const LONGEST_NAP: Duration = Duration::from_millis(100);
 ///
 /// A wake-up is missed only by a waker that looked at the wait word before it was armed, and whose commit was not yet
 /// to be seen when the sleeper looked again. The first nap ends long after a processor has let that store go, so the
-/// later ones are for a waker that has nothing to tell, and may be longer.
+/// later ones are for a waker that has nothing to tell, and may be longer. A cluster's sender takes its wait word back
+/// after each nap, so it may hear of space as late as the present nap ends.
 #[derive(Debug)]
 pub(crate) struct Naps {
     length: Duration,
