@@ -113,14 +113,15 @@ impl Peer {
         self.presence.gone() == DEAD
     }
 
-    /// Whether this end of a socket may be a death of which the pidfd has not told yet: true for a while after the first
+    /// Until when this end of a socket may be a death of which the pidfd has not told yet: for a while after the first
     /// time that this is asked, if there is a pidfd.
-    pub(crate) fn may_be_dying(&self) -> bool {
+    pub(crate) fn may_be_dying(&self) -> Option<Instant> {
         if self.pidfd.is_none() || self.cause().is_some() {
-            return false;
+            return None;
         }
         let now = Instant::now();
-        now < *self.doubt.get_or_init(|| now + DOUBT)
+        let until = *self.doubt.get_or_init(|| now + DOUBT);
+        (now < until).then_some(until)
     }
 
     /// Until when it may be, if that is still open.
@@ -129,11 +130,13 @@ impl Peer {
         (self.cause().is_none() && Instant::now() < until).then_some(until)
     }
 
-    /// The control socket has hung up. It counts for what it is unless it may be a death.
-    pub(crate) fn hang_up(&self) {
-        if self.cause().is_none() && !self.may_be_dying() {
+    /// The control socket has hung up. Until when that may be a death; `None`: the peer is marked as gone.
+    pub(crate) fn hang_up(&self) -> Option<Instant> {
+        let until = self.may_be_dying();
+        if until.is_none() && self.cause().is_none() {
             self.mark(Gone::HungUp);
         }
+        until
     }
 
     /// The control socket: readable when the peer rang the doorbell.
@@ -202,17 +205,7 @@ impl Watched for Peer {
     }
 
     fn hung_up(&self) -> Option<Instant> {
-        if self.cause().is_some() {
-            return None;
-        }
-        // One reading of the clock: an answer of None is final, so it must come with the mark.
-        let now = Instant::now();
-        let until = *self.doubt.get_or_init(|| now + DOUBT);
-        if self.pidfd.is_some() && now < until {
-            return Some(until);
-        }
-        self.mark(Gone::HungUp);
-        None
+        self.hang_up()
     }
 
     fn died(&self) {

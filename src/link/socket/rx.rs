@@ -158,7 +158,7 @@ impl SocketRx {
 
     /// The peer has not closed and sends nothing more. Nothing is said of it yet if that may be its death.
     fn hung_up(&self) -> RxError {
-        if self.peer.may_be_dying() {
+        if self.peer.may_be_dying().is_some() {
             return RxError::Empty;
         }
         RxError::Disconnected(self.peer.cause().unwrap_or(Cause::HungUp))

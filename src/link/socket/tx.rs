@@ -232,7 +232,7 @@ impl SocketTx {
     /// be its death, so that whoever waits waits for the truth.
     fn shut(&self) -> TxError {
         let closed = self.closed || self.wire.was_closed(&self.peer, Half::Receiving);
-        if !closed && self.peer.may_be_dying() {
+        if !closed && self.peer.may_be_dying().is_some() {
             return TxError::Full;
         }
         let cause = if closed { Cause::Closed } else { self.peer.cause().unwrap_or(Cause::HungUp) };

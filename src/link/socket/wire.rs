@@ -177,7 +177,7 @@ impl Wire {
     fn handle(&self, peer: &Peer, event: Ready) {
         match event.token {
             DATA => {}
-            CONTROL if event.hangup => peer.hang_up(),
+            CONTROL if event.hangup => _ = peer.hang_up(),
             CONTROL => peer.drain_doorbells(),
             BELL => self.bell.silence(),
             _ => peer.mark(Gone::Dead),
