@@ -222,6 +222,7 @@ fn ratios() -> Vec<Ratio> {
         ratio(RoundTrip, (48, Start::name(&STEPS[0])), (8, ping_pong), Nothing),
         ratio(RoundTrip, (48, Start::name(&STEPS[1])), (8, ping_pong), Nothing),
         ratio(RoundTrip, (48, Start::name(&STEPS[2])), (8, ping_pong), Nothing),
+        ratio(RoundTrip, (48, Start::name(&STEPS[3])), (8, ping_pong), Nothing),
         ratio(RoundTrip, (48, bare), (8, ping_pong), Nothing),
         ratio(RoundTrip, (48, pipe), (48, ours), AtLeast(100.0)),
         ratio(RoundTrip, (48, polled), (48, ours), Nothing),

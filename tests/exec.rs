@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::held::{descriptors, has_children};
+use support::held::{comes_to, descriptors, has_children};
 use support::{LINKS, child, payload, raw, until};
 
 /// The variable by which a program is told what it is to do.
@@ -59,7 +59,7 @@ fn cast(roles: &[(&str, fn())], parent: impl FnOnce()) {
             });
             let before = descriptors();
             parent();
-            assert_eq!(descriptors(), before, "descriptors");
+            comes_to(&before, descriptors, "descriptors");
             assert!(!has_children(), "a process is left");
         }
     }
@@ -400,7 +400,7 @@ fn works_with(more: u64) -> bool {
     setrlimit(Resource::Nofile, Rlimit { current: Some(before.len() as u64 + more), ..unlimited }).unwrap();
     let talks = talks();
     setrlimit(Resource::Nofile, unlimited).unwrap();
-    assert_eq!(descriptors(), before);
+    comes_to(&before, descriptors, "descriptors");
     assert!(!has_children());
     if let Err(error) = &talks {
         assert!(

@@ -26,19 +26,31 @@ pub struct Step {
     stride: usize,
     /// Where the messages begin anew: a power of two.
     area: usize,
-    /// Whether the next message's word is set to 0 before this one's is set.
-    terminated: bool,
+    /// Which word is set to 0 for a message that will come.
+    zero: Zero,
+}
+
+/// In-band commit needs a 0 behind the last message. The steps do not look for it, but pay for it.
+#[derive(Debug, PartialEq, Eq)]
+enum Zero {
+    None,
+    /// The next message's, before this message's word is set.
+    Before,
+    /// That of the message after the next, once this message's word is set.
+    Ahead,
 }
 
 /// The same line every time, as in the ping-pong.
 pub static PAYLOAD: Step =
-    Step { name: "step 1: with a payload", stride: LINE, area: LINE, terminated: false };
+    Step { name: "step 1: with a payload", stride: LINE, area: LINE, zero: Zero::None };
 /// A line that was used last one lap ago.
 pub static LINES: Step =
-    Step { name: "step 2: in a ring of lines", stride: 64, area: AREA, terminated: false };
-/// Records, of which most lie in two lines, with the 0 behind them that in-band commit needs.
+    Step { name: "step 2: in a ring of lines", stride: 64, area: AREA, zero: Zero::None };
+/// The same, and the 0 behind the next message is written while the other end is busy.
+pub static AHEAD: Step = Step { name: "step 3: with a 0 ahead", stride: 64, area: AREA, zero: Zero::Ahead };
+/// Packed records instead, of which most lie in two lines, and the 0 behind each is written with it.
 pub static RECORDS: Step =
-    Step { name: "step 3: in a ring of records", stride: MARK + MESSAGE, area: AREA, terminated: true };
+    Step { name: "aside: packed records", stride: MARK + MESSAGE, area: AREA, zero: Zero::Before };
 
 /// One end.
 #[derive(Debug)]
@@ -60,13 +72,13 @@ struct Track {
 
 impl Track {
     fn new(pages: &Arc<Pages>, direction: usize) -> Self {
-        Self { start: pages.at(direction * 2 * AREA, AREA + LINE), offset: 0, number: 1 }
+        Self { start: pages.at(direction * 2 * AREA, AREA + 2 * LINE), offset: 0, number: 1 }
     }
 
     #[inline(always)]
     fn word(&self, offset: usize) -> &AtomicU64 {
-        // SAFETY: `next` keeps a message and the word behind it within the area and one line more, which `new` has
-        // checked to be mapped; offsets are multiples of 8. Only atomics refer to these bytes.
+        // SAFETY: `next` keeps a message within the area, and the words behind it and the next one within two lines more,
+        // which `new` has checked to be mapped; offsets are multiples of 8. Only atomics refer to these bytes.
         unsafe { AtomicU64::from_ptr(self.start.add(self.offset + offset).cast()) }
     }
 
@@ -118,11 +130,14 @@ impl End for StepEnd {
             let word = [word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]];
             self.to.word(MARK + 8 * index).store(u64::from_ne_bytes(word), Relaxed);
         }
-        if self.step.terminated {
+        if self.step.zero == Zero::Before {
             self.to.word(self.step.stride).store(0, Relaxed);
         }
         self.to.word(0).store(self.to.number, Release);
         self.to.next(self.step);
+        if self.step.zero == Zero::Ahead {
+            self.to.word(self.step.stride).store(0, Relaxed);
+        }
     }
 
     #[inline]

@@ -25,6 +25,11 @@ impl Sender {
         Self { tx }
     }
 
+    #[cfg(test)]
+    pub(super) fn tx(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+
     /// Sends a message, waiting for space if there is none. An empty message is a message.
     ///
     /// # Errors

@@ -43,11 +43,14 @@
 //!   `a_peer_that_hung_up_and_goes_on_writing_has_an_end_too`
 //! - A sender that waits for space takes in what the peer sends meanwhile ([`Relief`]). tests:
 //!   `two_ends_that_both_only_send_do_not_hang`, `two_ends_that_both_only_send_do_not_wait_for_each_other`
+//! - A message that fits into a cache line lies in one while the ends take turns, and is packed in a stream. tests:
+//!   `a_message_lies_in_one_line_while_the_ends_take_turns_and_is_packed_in_a_stream`
 //! - A forked copy touches nothing. tests: `a_forked_child_is_told_and_may_drop_what_it_inherited`,
 //!   `a_forked_copy_touches_nothing`
 //!
 //! What is weaker over the socket is listed in [`socket`].
 
+mod condition;
 pub(crate) mod connect;
 pub(crate) mod error;
 mod grant;

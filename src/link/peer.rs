@@ -4,7 +4,7 @@ use super::error::Cause;
 use super::socket::Wire;
 use crate::ring::lines::rouse;
 use crate::segment::{Side, WaitPage};
-use crate::sync::{AtomicU64, Fences, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Fences, Ordering};
 use crate::sys::fork::Origin;
 use crate::sys::{Errno, Result, futex, socket};
 use crate::wait::sleep::Presence;
@@ -36,9 +36,16 @@ pub(crate) struct Peer {
     /// Until when a hang-up is doubted, once one was seen.
     doubt: OnceLock<Instant>,
     token: OnceLock<u64>,
-    /// Where the last message sent began: tells the receiving half whether what it waits for is an answer.
+    /// Where the last message sent ended, and how: one of the tags below. Tells the receiving half whether what it waits for
+    /// is an answer, and where its own next message will begin.
     sent: CachePadded<AtomicU64>,
+    /// Whether the receiving half waited for an answer when it waited last.
+    turns: AtomicBool,
 }
+
+/// Added to a position, which is a multiple of 8: the message ended there, or it begins there.
+const ENDED: u64 = 1;
+const BEGUN: u64 = 2;
 
 impl Peer {
     /// The peer behind a control socket. With a wait page it can be slept on by futex, and is watched.
@@ -58,7 +65,20 @@ impl Peer {
         };
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
         let (wire, sent) = (None, CachePadded::default());
-        let peer = Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, sent };
+        let peer = Self {
+            origin,
+            fences,
+            control,
+            pidfd,
+            page,
+            side,
+            wire,
+            presence,
+            doubt,
+            token,
+            sent,
+            turns: AtomicBool::new(false),
+        };
         let peer = Arc::new(peer);
         if peer.page.is_some() {
             let token = Watch::here()?.add(&peer)?;
@@ -73,7 +93,20 @@ impl Peer {
         let (origin, fences, page, side) = (Origin::here(), Fences::SeqCst, None, Side::A);
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
         let (wire, sent) = (Some(wire), CachePadded::default());
-        Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, sent })
+        Arc::new(Self {
+            origin,
+            fences,
+            control,
+            pidfd,
+            page,
+            side,
+            wire,
+            presence,
+            doubt,
+            token,
+            sent,
+            turns: AtomicBool::new(false),
+        })
     }
 
     /// Whether this is a forked copy.
@@ -85,10 +118,43 @@ impl Peer {
     /// A message is about to be sent from `position` on.
     #[inline(always)]
     pub(crate) fn sends_from(&self, position: u64) {
+        self.sent.store(position + BEGUN, Ordering::Relaxed);
+    }
+
+    /// A message was sent, and the next one begins at `position`.
+    #[inline(always)]
+    pub(crate) fn sent_up_to(&self, position: u64) {
+        self.sent.store(position + ENDED, Ordering::Relaxed);
+    }
+
+    /// A message was sent that lies in one line, and the next one begins at `position`.
+    #[inline(always)]
+    pub(crate) fn sent_line(&self, position: u64) {
         self.sent.store(position, Ordering::Relaxed);
     }
 
-    /// Where the last message sent began.
+    /// Where the next message will begin, if the last one lies in one line.
+    #[inline(always)]
+    pub(crate) fn next_line(&self) -> Option<u64> {
+        let sent = self.sent();
+        (sent % 8 == 0).then_some(sent)
+    }
+
+    /// Whether the two ends take turns, as the receiving half sees it.
+    #[inline(always)]
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    /// The receiving half waits for an answer, or it does not.
+    #[inline(always)]
+    pub(crate) fn set_turns(&self, turns: bool) {
+        if self.takes_turns() != turns {
+            self.turns.store(turns, Ordering::Relaxed);
+        }
+    }
+
+    /// Another value after each message that is sent.
     #[inline(always)]
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)

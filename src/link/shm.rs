@@ -1,15 +1,18 @@
 //! The shared-memory link: one ring each way.
 
+use super::condition::{Data, Space};
 use super::error::{Cause, RxError, TxError};
 use super::grant::{Batch, Grant};
 use super::peer::Peer;
-use super::rx::{Armed, Rx};
+use super::rx::Armed;
 use super::tx::Relief;
-use crate::ring::lines::{DOORBELL, FENCE_LOST, SPACE};
-use crate::ring::{Consumer, Corrupt, Memory, PopError, Producer, PushError, Reading, Stream, Undelivered};
+use crate::ring::lines::{DOORBELL, SPACE};
+use crate::ring::{
+    CACHE_LINE, Consumer, Corrupt, Memory, PopError, Producer, PushError, Reading, Stream, Undelivered,
+    footprint,
+};
 use crate::segment::ShmMemory;
-use crate::sync::{AtomicU32, AtomicU64, Fences};
-use crate::wait::Condition;
+use crate::sync::{AtomicU64, Fences};
 use crate::wait::sleep::{Ended, arm, block};
 use crate::wait::spin::Spinner;
 use std::sync::Arc;
@@ -32,7 +35,7 @@ pub(crate) struct ShmRx {
     pub(crate) consumer: Consumer<ShmMemory>,
     peer: Arc<Peer>,
     spinner: Spinner,
-    /// Where this end's last message had begun when this half waited last.
+    /// What [`Peer::sent`] said when this half waited last.
     sent: u64,
     /// The present wait has begun with [`ShmRx::linger`].
     lingered: bool,
@@ -52,9 +55,29 @@ impl ShmTx {
     /// The short way to [`ShmTx::try_send`]: `false` if there is anything to look at first.
     #[inline(always)]
     pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
-        self.peer.sends_from(self.producer.position());
         let here = !self.peer.forked() && !self.peer.presence().is_gone();
-        here && message.len() as u64 <= self.max_message && self.producer.push_fast(message)
+        if !here || message.len() as u64 > self.max_message {
+            return false;
+        }
+        if self.peer.takes_turns() {
+            return self.send_turn(message);
+        }
+        let sent = self.producer.push_fast(message);
+        self.peer.sent_up_to(self.producer.position());
+        sent
+    }
+
+    /// The same, when the peer waits for this one message. Apart, so that streams have the registers to themselves.
+    #[inline(never)]
+    fn send_turn(&mut self, message: &[u8]) -> bool {
+        let sent = self.producer.push_turn(message);
+        let position = self.producer.position();
+        if footprint(message.len() as u64) <= CACHE_LINE {
+            self.peer.sent_line(position);
+        } else {
+            self.peer.sent_up_to(position);
+        }
+        sent
     }
 
     /// Commits a message at once, or not at all.
@@ -236,53 +259,6 @@ impl ShmTx {
     }
 }
 
-/// Space for what was refused last; or, meanwhile, something to take in.
-struct Space<'a> {
-    producer: &'a mut Producer<ShmMemory>,
-    /// The receiving half, if it was lent.
-    incoming: Option<&'a mut Rx>,
-    /// Where it could be borrowed, if another thread has it.
-    relief: Option<&'a dyn Relief>,
-}
-
-impl Space<'_> {
-    fn has_incoming(&self) -> bool {
-        match (&self.incoming, self.relief) {
-            (Some(rx), _) => rx.poll(),
-            (None, Some(relief)) => relief.is_back(),
-            (None, None) => false,
-        }
-    }
-}
-
-impl Condition for Space<'_> {
-    fn look(&mut self) -> bool {
-        // Damage is told by the push that follows.
-        self.producer.has_space().unwrap_or(true) || self.incoming.as_ref().is_some_and(|rx| rx.poll())
-    }
-    fn holds(&mut self) -> bool {
-        self.producer.is_consumer_closed() || self.producer.has_space().unwrap_or(true) || self.has_incoming()
-    }
-    fn fenced(&self) -> bool {
-        self.producer.is_consumer_fenced() && self.incoming.as_ref().is_none_or(|rx| rx.is_peer_fenced())
-    }
-    fn arm(&mut self, armed: u32) {
-        if let Some(rx) = &mut self.incoming {
-            rx.arm_for_sender(armed & FENCE_LOST);
-        }
-        self.producer.arm(armed);
-    }
-    fn disarm(&mut self) {
-        self.producer.disarm();
-        if let Some(rx) = &mut self.incoming {
-            rx.disarm();
-        }
-    }
-    fn word(&self) -> &AtomicU32 {
-        &self.producer.memory().armed_space().armed
-    }
-}
-
 impl Drop for ShmTx {
     fn drop(&mut self) {
         self.close();
@@ -299,6 +275,13 @@ impl ShmRx {
     pub(crate) fn expects_answer(&mut self) -> bool {
         let before = std::mem::replace(&mut self.sent, self.peer.sent());
         before != self.sent
+    }
+
+    /// Whether what this half is about to wait for is the next message of a stream, which the sending half is told too.
+    fn streams(&mut self) -> bool {
+        let answer = self.expects_answer();
+        self.peer.set_turns(answer);
+        !answer
     }
 
     /// The short way to [`ShmRx::try_recv_into`]: `None` if there is anything to look at first.
@@ -385,9 +368,15 @@ impl ShmRx {
             return false;
         }
         self.consumer.publish();
-        let streams = !self.expects_answer();
+        let streams = self.streams();
         let Self { consumer, spinner, .. } = self;
         let seen = spinner.linger(&mut Data { consumer, streams });
+        if seen && !streams {
+            // Whoever took turns until now will send next: its line comes while this message is copied out.
+            if let Some(position) = self.peer.next_line() {
+                self.consumer.memory().fetch_outgoing(position);
+            }
+        }
         self.lingered = !seen;
         seen
     }
@@ -395,7 +384,7 @@ impl ShmRx {
     /// Waits until there is something to take, or to report. `false`: the deadline passed first.
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> bool {
         // What has lingered in vain waits for an answer, or for a stream that is not quick.
-        let streams = !std::mem::take(&mut self.lingered) && !self.expects_answer();
+        let streams = !std::mem::take(&mut self.lingered) && self.streams();
         let Self { consumer, peer, spinner, .. } = self;
         let mut data = Data { consumer, streams };
         block(&mut data, spinner, peer.fences, peer.presence(), deadline) != Ended::TimedOut
@@ -451,35 +440,5 @@ impl ShmRx {
 impl Drop for ShmRx {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// Something to take.
-struct Data<'a> {
-    consumer: &'a mut Consumer<ShmMemory>,
-    streams: bool,
-}
-
-impl Condition for Data<'_> {
-    fn streams(&self) -> bool {
-        self.streams
-    }
-    fn look(&mut self) -> bool {
-        self.consumer.poll()
-    }
-    fn holds(&mut self) -> bool {
-        self.consumer.is_ready()
-    }
-    fn fenced(&self) -> bool {
-        self.consumer.is_producer_fenced()
-    }
-    fn arm(&mut self, armed: u32) {
-        self.consumer.arm(armed);
-    }
-    fn disarm(&mut self) {
-        self.consumer.disarm();
-    }
-    fn word(&self) -> &AtomicU32 {
-        &self.consumer.memory().armed_data().armed
     }
 }

@@ -198,7 +198,7 @@ impl<M: Memory> Consumer<M> {
         if word != header.to_word() {
             return Err(self.corrupt(Field::Fragment, word));
         }
-        self.check_extent(position, u64::from(header.len))
+        self.check_extent(position, header)
     }
 }
 

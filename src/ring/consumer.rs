@@ -5,7 +5,7 @@ use super::copy;
 use super::error::{Corrupt, Field, PopError};
 use super::lines::{AWAKE, CLOSED, FENCE_LOST};
 use super::memory::Memory;
-use super::record::{Flags, Geometry, HEADER, Header, HeaderError, Kind, footprint};
+use super::record::{Flags, Geometry, HEADER, Header, HeaderError, Kind};
 use crate::sync::{AtomicU64, Fences, Ordering};
 
 /// The consuming end of a ring. There is exactly one.
@@ -101,10 +101,9 @@ impl<M: Memory> Consumer<M> {
         let words = self.memory.words();
         // R1, acquire side: a header that is not 0 makes the payload behind it visible.
         let word = words[first].load(Ordering::Acquire);
-        let (len, bytes) = (word & 0xffff_ffff, footprint(word & 0xffff_ffff));
+        let (len, bytes) = Header::plain(word, self.position)?;
         // The room is less than a quarter of the ring and ends at the wrap, so this is the check of the length too.
-        let plain = word >> 32 == Kind::Data as u64 && matches!(self.assembly, Assembly::Idle);
-        if !plain || bytes > self.room {
+        if bytes > self.room || !matches!(self.assembly, Assembly::Idle) {
             return None;
         }
         let record = words.get(first + 1..first + (bytes / HEADER) as usize);
@@ -134,13 +133,14 @@ impl<M: Memory> Consumer<M> {
         &self.memory.words()[self.geometry.word(start) + 1..]
     }
 
-    /// Where a record of `len` bytes at `start` ends, if a correct producer could have written it.
+    /// Where a record with this header at `start` ends, if a correct producer could have written it.
     #[inline(always)]
-    pub(super) fn check_extent(&mut self, start: u64, len: u64) -> Result<u64, Corrupt> {
+    pub(super) fn check_extent(&mut self, start: u64, header: Header) -> Result<u64, Corrupt> {
+        let len = u64::from(header.len);
         if HEADER + len > self.geometry.max_record().min(self.geometry.room(start)) {
             return Err(self.corrupt(Field::Length, len));
         }
-        let end = start.wrapping_add(footprint(len));
+        let end = start.wrapping_add(header.extent(start));
         if end.wrapping_add(HEADER).wrapping_sub(self.published) > self.geometry.capacity() {
             return Err(self.corrupt(Field::Overrun, end));
         }
@@ -180,7 +180,11 @@ impl<M: Memory> Consumer<M> {
             Err(HeaderError::Kind) => return Err(self.corrupt(Field::Kind, word)),
             Err(HeaderError::Flags) => return Err(self.corrupt(Field::Flags, word)),
         };
-        let end = self.check_extent(start, u64::from(header.len))?;
+        let too_far = header.kind != Kind::Data || header.extent(start) > self.geometry.max_record();
+        if header.flags.has(Flags::LINED) && too_far {
+            return Err(self.corrupt(Field::Flags, word));
+        }
+        let end = self.check_extent(start, header)?;
         if header.kind == Kind::Padding {
             let ends_at_wrap = self.geometry.offset(end) == 0 && header.len % 8 == 0;
             if !ends_at_wrap || self.geometry.offset(start) == 0 || header.flags != Flags::NONE {

@@ -47,6 +47,12 @@
 //! the 8 are that next header place. Padding and the record behind it, or all records of a batch, become visible by the
 //! header that is written last and stands first.
 //!
+//! **Turns.** Where each end answers the other, what counts is how many cache lines change hands for one message. An end
+//! that takes turns ([`Producer::push_turn`]) lets a record of up to 64 bytes lie in one line, by giving the rest of a line
+//! away ([`Flags::LINED`]), and writes the 0 behind its *next* record while the peer is busy with this one. Then the commit
+//! writes to the one line that the peer polls, and to no other. An end that sends a stream packs its records, and writes
+//! the 0 with the record: that moves more messages a second.
+//!
 //! **Flow control, lazily.** The consumer hands out first and moves `cursor`, which only salvage reads; it moves `head`,
 //! which the producer reads when it runs out of known space, once in an eighth of the capacity, when it finds nothing,
 //! before it blocks, and when it closes. A producer that waits leaves `want`; a consumer that sees it waiting publishes
@@ -69,6 +75,9 @@
 //! - A batch, a message in fragments, and padding with its record appear as a whole or not at all. tests:
 //!   `a_batch_appears_all_at_once`, `the_fragments_of_a_message_arrive_together`,
 //!   `padding_never_appears_without_its_record`
+//! - A 0 that was written ahead is a 0 when the record before it appears, whatever was done in between. tests:
+//!   `an_end_that_takes_turns_writes_the_zero_behind_a_record_before_its_turn`,
+//!   `nothing_that_is_written_over_a_zero_ahead_is_taken_for_a_record`
 //! - A claim or batch that is dropped leaves no trace. tests: `a_dropped_claim_and_a_dropped_batch_leave_no_trace`,
 //!   `what_a_dropped_batch_wrote_over_released_records_does_not_spoil_salvage`
 //! - What was committed before a close is taken before the end is told. tests:
@@ -146,10 +155,13 @@ pub use assemble::Reading;
 pub use batch::Batch;
 pub use claim::{Claim, ClaimFull};
 pub use consumer::Consumer;
+pub(crate) use copy::prefetch_for_write;
 pub use error::{Corrupt, Field, PopError, PushError};
 pub use heap::HeapMemory;
 pub use memory::{Memory, NoSpace};
 pub use producer::Producer;
-pub use record::{Flags, Geometry, HEADER, Header, HeaderError, Kind, MAX_FRAGMENT, MIN_CAPACITY, footprint};
+pub use record::{
+    CACHE_LINE, Flags, Geometry, HEADER, Header, HeaderError, Kind, MAX_FRAGMENT, MIN_CAPACITY, footprint,
+};
 pub use salvage::Undelivered;
 pub use stream::Stream;

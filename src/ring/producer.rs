@@ -1,5 +1,7 @@
 //! The producing end: reserve space, write, commit.
 
+mod quick;
+
 use super::batch::Batch;
 use super::claim::{Claim, Place};
 use super::copy;
@@ -10,9 +12,6 @@ use super::record::{Flags, Geometry, HEADER, Header, Kind, footprint};
 use super::salvage::{Marks, Span, Undelivered};
 use super::stream::Streaming;
 use crate::sync::{Fences, Ordering};
-
-/// How far behind the next header the line lies that is fetched ahead: the first one that no consumer polls.
-const AHEAD: u64 = 64;
 
 /// How many bytes the first lap makes ready at a time.
 const POPULATE_STEP: u64 = 64 * 1024;
@@ -34,6 +33,8 @@ pub struct Producer<M> {
     written: u64,
     /// Where the last record began, for [`Producer::demote`].
     last: u64,
+    /// A position behind P where a 0 stands already, for the next record if it ends there. Not behind P: there is none.
+    ended: u64,
     /// First lap only: the position up to which memory is ready.
     ready: u64,
     /// How many bytes from P on a plain record may take with nothing else to look at: they are known to be free and
@@ -65,7 +66,8 @@ impl<M: Memory> Producer<M> {
             return None;
         }
         let marks = Marks::new(geometry, position);
-        let (head, written, last, ready, want) = (position, position, position, position, position);
+        let (head, written, last, ended) = (position, position, position, position);
+        let (ready, want) = (position, position);
         let (streaming, state) = (Streaming::No, State::Open);
         Some(Self {
             memory,
@@ -75,6 +77,7 @@ impl<M: Memory> Producer<M> {
             head,
             written,
             last,
+            ended,
             ready,
             room: 0,
             want,
@@ -99,37 +102,6 @@ impl<M: Memory> Producer<M> {
         &self.memory
     }
 
-    /// Commits one record with this payload.
-    ///
-    /// # Errors
-    /// [`PushError`]; nothing was committed then.
-    #[inline]
-    pub fn push(&mut self, payload: &[u8]) -> Result<(), PushError> {
-        if self.push_fast(payload) { Ok(()) } else { self.push_slow(payload) }
-    }
-
-    /// The short way to [`Producer::push`]: `false` if there is anything to look at first, and nothing was committed.
-    #[inline(always)]
-    pub fn push_fast(&mut self, payload: &[u8]) -> bool {
-        let bytes = footprint(payload.len() as u64);
-        if bytes > self.room || self.memory.armed_data().armed.load(Ordering::Relaxed) == CLOSED {
-            return false;
-        }
-        let first = self.geometry.word(self.position);
-        let record = self.memory.words().get(first..=first + (bytes / HEADER) as usize);
-        let Some([header, words @ .., next]) = record else { return false };
-        next.store(0, Ordering::Relaxed);
-        copy::store(words, payload);
-        // R1, release side: the payload and the next header place, before the header that makes them visible.
-        header.store(Header::data(payload.len() as u32).to_word(), Ordering::Release);
-        self.last = self.position;
-        self.position = self.position.wrapping_add(bytes);
-        self.room -= bytes;
-        self.fetch_ahead();
-        self.wake_consumer();
-        true
-    }
-
     #[cold]
     #[inline(never)]
     fn push_slow(&mut self, payload: &[u8]) -> Result<(), PushError> {
@@ -142,19 +114,6 @@ impl<M: Memory> Producer<M> {
         self.commit(place, self.first_header(len as u32));
         self.room = self.survey();
         Ok(())
-    }
-
-    /// What [`Producer::push`] may take without a look.
-    fn survey(&self) -> u64 {
-        if self.state != State::Open || self.is_streaming() {
-            return 0;
-        }
-        let used = self.position.wrapping_sub(self.head);
-        let free = (self.geometry.capacity() - HEADER).saturating_sub(used);
-        let to_wrap = self.geometry.room(self.position) - HEADER;
-        let to_mark = self.marks.distance(self.position).saturating_sub(HEADER);
-        let ready = self.ready.wrapping_sub(self.position).saturating_sub(HEADER);
-        free.min(to_wrap).min(to_mark).min(ready).min(self.geometry.max_record())
     }
 
     /// Reserves a record of at most `max` bytes, to be written in place.
@@ -176,6 +135,7 @@ impl<M: Memory> Producer<M> {
     #[inline(always)]
     fn place(&mut self, bytes: u64) -> Result<Place, PushError> {
         if bytes <= self.room && self.memory.armed_data().armed.load(Ordering::Relaxed) != CLOSED {
+            self.overwrite();
             let (start, end) = (self.position, self.position.wrapping_add(bytes));
             return Ok(Place { from: start, start, end });
         }
@@ -257,6 +217,7 @@ impl<M: Memory> Producer<M> {
     /// Finds room for a record of `footprint` bytes after `from`, its padding and the next header place included.
     #[inline(always)]
     pub(super) fn reserve(&mut self, from: u64, footprint: u64) -> Result<Place, PushError> {
+        self.overwrite();
         let room = self.geometry.room(from);
         let start = if footprint > room { from.wrapping_add(room) } else { from };
         let end = start.wrapping_add(footprint);
@@ -287,6 +248,12 @@ impl<M: Memory> Producer<M> {
         if end.wrapping_sub(self.written) as i64 > 0 {
             self.written = end;
         }
+    }
+
+    /// What was written ahead will be written over.
+    #[inline(always)]
+    fn overwrite(&mut self) {
+        self.ended = self.position;
     }
 
     /// Looks at the consumer's head again.
@@ -371,16 +338,8 @@ impl<M: Memory> Producer<M> {
         self.last = last;
         self.position = end;
         self.marks.pass(end);
-        self.fetch_ahead();
+        self.fetch_ahead(quick::AHEAD);
         self.wake_consumer();
-    }
-
-    /// Asks for the line after the one that the consumer polls: the next commit would have to wait for it, because stores
-    /// become visible in their order and the next terminator may lie there.
-    #[inline(always)]
-    fn fetch_ahead(&self) {
-        let index = self.geometry.word(self.position.wrapping_add(AHEAD));
-        copy::prefetch_for_write(self.memory.words(), index);
     }
 
     #[inline(always)]

@@ -13,6 +13,9 @@
 /// Size of a record's header in bytes, and the alignment of every position.
 pub const HEADER: u64 = 8;
 
+/// What the processor moves from one core to another at once, in bytes: on x86-64 and most aarch64.
+pub const CACHE_LINE: u64 = 64;
+
 /// The smallest data area in bytes.
 pub const MIN_CAPACITY: u64 = 64;
 
@@ -62,8 +65,11 @@ impl Flags {
     pub const RESTART: Self = Self(1);
     /// All fragments of this message were committed at once.
     pub const ATOMIC: Self = Self(2);
+    /// The record goes on to the end of the line that it ends in: what comes next begins with a line. Only on
+    /// [`Kind::Data`].
+    pub const LINED: Self = Self(4);
 
-    const KNOWN: u16 = 3;
+    const KNOWN: u16 = 7;
 
     /// Both sets of flags.
     #[must_use]
@@ -113,6 +119,31 @@ impl Header {
         self.len as u64 | (self.kind as u64) << 32 | (self.flags.0 as u64) << 48
     }
 
+    /// Bytes that the record takes if it begins at `start`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn extent(self, start: u64) -> u64 {
+        let bytes = footprint(self.len as u64);
+        if self.flags.has(Flags::LINED) { bytes + to_line(start.wrapping_add(bytes)) } else { bytes }
+    }
+
+    /// Length and extent of the record whose header is this word and which begins at `start`, if it is nothing but a
+    /// message. The quick look that most headers pass.
+    #[inline(always)]
+    #[must_use]
+    pub const fn plain(word: u64, start: u64) -> Option<(u64, u64)> {
+        let lined = Self { len: 0, kind: Kind::Data, flags: Flags::LINED }.to_word();
+        let data = Self::data(0).to_word();
+        let rest = word & !0xffff_ffff;
+        if rest != data && rest != lined {
+            return None;
+        }
+        let len = word & 0xffff_ffff;
+        let bytes = footprint(len);
+        let given = if rest == lined { to_line(start.wrapping_add(bytes)) } else { 0 };
+        Some((len, bytes + given))
+    }
+
     /// Takes a word apart.
     ///
     /// # Errors
@@ -135,6 +166,21 @@ impl Header {
 #[must_use]
 pub const fn footprint(len: u64) -> u64 {
     (HEADER + len + 7) & !7
+}
+
+/// Bytes from `position` to where a line begins.
+#[inline(always)]
+const fn to_line(position: u64) -> u64 {
+    position.wrapping_neg() % CACHE_LINE
+}
+
+/// How many bytes a record of `bytes` bytes at `start` gives away so that the next one begins with a line: the rest of the
+/// line, if it ends in the one in which it begins, or could have, and the rest is too little for another one like it. Else 0.
+#[inline(always)]
+#[must_use]
+pub const fn given_away(start: u64, bytes: u64) -> u64 {
+    let rest = to_line(start.wrapping_add(bytes));
+    if rest < bytes && bytes + rest <= CACHE_LINE { rest } else { 0 }
 }
 
 /// The numbers that follow from a capacity.

@@ -8,7 +8,7 @@ use super::assembly::Reassembly;
 use super::copy;
 use super::error::{Corrupt, Field};
 use super::memory::Memory;
-use super::record::{Geometry, HEADER, Header, footprint};
+use super::record::{Geometry, HEADER, Header};
 use crate::sync::Ordering;
 
 /// Record starts that the producer keeps privately: the first that lies in each eighth of the ring.
@@ -134,7 +134,7 @@ impl<M: Memory> Undelivered<M> {
     fn step(&self) -> Option<(Header, u64)> {
         let word = self.memory.words()[self.geometry.word(self.position)].load(Ordering::Relaxed);
         let header = Header::from_word(word).ok()?;
-        let bytes = footprint(u64::from(header.len));
+        let bytes = header.extent(self.position);
         let next = self.position.wrapping_add(bytes);
         let fits =
             bytes <= self.geometry.room(self.position) && bytes <= self.end.wrapping_sub(self.position);

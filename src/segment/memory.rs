@@ -16,7 +16,7 @@ use super::owned::OwnedSegment;
 use super::peer::PeerSegment;
 use super::wait_page::WaitPage;
 use crate::ring::lines::{AWAKE, CursorLine, DOORBELL, FENCE_LOST, HeadLine, ProducerLine, SPACE, WaitLine};
-use crate::ring::{Memory, NoSpace};
+use crate::ring::{Memory, NoSpace, prefetch_for_write};
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::{futex, socket};
 use std::cell::Cell;
@@ -120,6 +120,16 @@ impl ShmMemory {
             // Whatever else a peer may have armed: a wake-up that nobody waits for is harmless.
             _ => futex::wake(&line.armed),
         }
+    }
+}
+
+impl ShmMemory {
+    /// Of a direction in which this end consumes: asks for the line in which its own next message will begin, at `position`.
+    /// A hint.
+    #[inline(always)]
+    pub(crate) fn fetch_outgoing(&self, position: u64) {
+        let words = self.own.view.words();
+        prefetch_for_write(words, (position / 8) as usize & (words.len() - 1));
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::alone;
 use crate::diary::Diary;
-use crate::program::{self, LEISURE, descriptors, echo, has_children, leaves_nothing, over_each_link};
+use crate::program::{
+    self, LEISURE, comes_to, descriptors, echo, has_children, leaves_nothing, over_each_link,
+};
 use crate::support::raw;
 use ringway::cluster::{Builder, SendError, StartError};
 use ringway::{Cluster, ExitCause, LinkChoice, Worker, channel};
@@ -203,7 +205,7 @@ fn starts_with(more: u64, link: LinkChoice) -> bool {
         Err(error) => panic!("{error}"),
     }
     setrlimit(Resource::Nofile, unlimited).unwrap();
-    assert_eq!(descriptors(), before);
+    comes_to(&before, descriptors, "descriptors");
     assert!(!has_children());
     has_started
 }

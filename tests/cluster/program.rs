@@ -5,7 +5,7 @@ use ringway::channel::{Options, pair};
 use ringway::{Cluster, LinkChoice, Worker};
 use std::time::Duration;
 
-pub use crate::support::held::{descriptors, has_children};
+pub use crate::support::held::{comes_to, descriptors, has_children};
 
 /// Both links.
 pub const LINKS: [LinkChoice; 2] = [LinkChoice::Shm, LinkChoice::Socket];
@@ -51,7 +51,7 @@ pub fn leaves_nothing(body: impl FnOnce()) {
     watch();
     let before = descriptors();
     body();
-    assert_eq!(descriptors(), before, "descriptors");
+    comes_to(&before, descriptors, "descriptors");
     assert!(!has_children(), "a process is left");
 }
 

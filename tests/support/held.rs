@@ -1,6 +1,7 @@
 //! What this process holds: descriptors and children.
 
 use rustix::process::WaitOptions;
+use std::time::{Duration, Instant};
 
 /// What the open descriptors of this process refer to, in order.
 pub fn descriptors() -> Vec<String> {
@@ -11,6 +12,16 @@ pub fn descriptors() -> Vec<String> {
     targets.retain(|target| !target.starts_with("/proc/"));
     targets.sort();
     targets
+}
+
+/// Waits until `held` says what is expected: the watch thread holds a link for as long as it takes to tell its end, and
+/// what the link holds is let go after that.
+pub fn comes_to<T: PartialEq + std::fmt::Debug>(expected: &T, held: impl Fn() -> T, what: &str) {
+    let patience = Instant::now() + Duration::from_secs(20);
+    while held() != *expected && Instant::now() < patience {
+        std::thread::yield_now();
+    }
+    assert_eq!(held(), *expected, "{what}");
 }
 
 /// Whether this process has a child, be it a zombie.

@@ -5,7 +5,7 @@ mod gone;
 mod hostile;
 
 use super::{Channel, Options, Sender, pair};
-use crate::link::Rx;
+use crate::link::{Rx, Tx};
 use crate::ring::Fences;
 use crate::sys::tests::alone;
 use crate::sys::tests::membarrier::registered;
@@ -77,6 +77,33 @@ fn who_has_sent_waits_for_an_answer() {
         assert!(expects_answer());
         assert!(!expects_answer(), "that was the answer");
     }
+}
+
+#[test]
+fn a_message_lies_in_one_line_while_the_ends_take_turns_and_is_packed_in_a_stream() {
+    let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm));
+    let ((mut sender, mut receiver), (_to, mut from)) = (ours.split(), theirs.split());
+    // Nothing comes, so this waits for as long as it may: for an answer, if something was sent.
+    let mut look = || {
+        let Rx::Shm(shm) = receiver.rx() else { panic!("not over shared memory") };
+        assert!(!shm.linger());
+    };
+    let mut send = |sender: &mut Sender| {
+        let position = |sender: &mut Sender| {
+            let Tx::Shm(shm) = sender.tx() else { panic!("not over shared memory") };
+            shm.producer.position()
+        };
+        let begin = position(sender);
+        sender.send(&[1; 48]).unwrap();
+        assert_eq!(from.recv_into(&mut [0; 48]), Ok(48));
+        position(sender) - begin
+    };
+    send(&mut sender);
+    let turns: Vec<_> = (0..100).map(|_| (look(), send(&mut sender)).1).collect();
+    assert_eq!(turns[8..], [64; 92], "a record of 56 bytes takes the rest of its line: {turns:?}");
+    look();
+    look();
+    assert_eq!([(); 8].map(|()| send(&mut sender)), [56; 8], "nothing was sent between two waits");
 }
 
 /// What was received and not given back is so little that the longest message which is committed at once finds room

@@ -165,7 +165,11 @@ fn records() {
     }
     assert!(ring::Header::from_word((named("Record kinds").len() as u64 + 1) << 32).is_err());
     let word = |flags| ring::Header { len: 0, kind: ring::Kind::Data, flags }.to_word() >> 48;
-    let flags = [(word(ring::Flags::RESTART), "RESTART"), (word(ring::Flags::ATOMIC), "ATOMIC")];
+    let flags = [
+        (word(ring::Flags::RESTART), "RESTART"),
+        (word(ring::Flags::ATOMIC), "ATOMIC"),
+        (word(ring::Flags::LINED), "LINED"),
+    ];
     assert_eq!(named("Record flags"), flags);
 }
 

@@ -153,7 +153,7 @@ fn check(rest: &[u8]) -> Result<(Header, &[u8]), Corrupt> {
     if header.kind == Kind::Padding {
         return Err(Corrupt { field: Field::Padding, value: word });
     }
-    if header.flags.has(Flags::ATOMIC) {
+    if header.flags.has(Flags::ATOMIC) || header.flags.has(Flags::LINED) {
         return Err(Corrupt { field: Field::Flags, value: word });
     }
     let after = behind.get(header.len as usize..).ok_or(Corrupt { field: Field::Length, value: word })?;

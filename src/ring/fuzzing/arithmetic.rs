@@ -12,6 +12,19 @@ pub fn record(len: usize) -> usize {
     8 + len.div_ceil(8) * 8
 }
 
+/// Bytes from `position` to where a line of 64 bytes begins.
+pub fn to_line(position: u64) -> usize {
+    (64 - (position % 64) as usize) % 64
+}
+
+/// Bytes that a record which begins at `from` takes for an end that takes turns.
+pub fn turn(from: u64, len: usize) -> usize {
+    let own = record(len);
+    let rest = to_line(from.wrapping_add(own as u64));
+    let in_line = own + rest <= 64;
+    if in_line && rest < own { own + rest } else { own }
+}
+
 /// Where a record goes that follows `from`: its start, behind the padding if there is any, and its end.
 pub fn place(capacity: usize, from: u64, len: usize) -> (u64, u64) {
     let offset = (from % capacity as u64) as usize;

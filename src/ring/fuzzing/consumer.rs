@@ -108,9 +108,16 @@ impl Run {
     /// Writes a record's header near the consumer's position, and a length behind it.
     fn forge(&mut self, input: &mut Input<'_>) {
         let kinds = [Kind::Data, Kind::Padding, Kind::First, Kind::Middle, Kind::Last, Kind::Cancel];
-        let flags =
-            [Flags::NONE, Flags::NONE, Flags::RESTART, Flags::ATOMIC, Flags::RESTART.with(Flags::ATOMIC)];
-        let (kind, flags) = (kinds[input.below(6)], flags[input.below(5)]);
+        let flags = [
+            Flags::NONE,
+            Flags::NONE,
+            Flags::RESTART,
+            Flags::ATOMIC,
+            Flags::RESTART.with(Flags::ATOMIC),
+            Flags::LINED,
+            Flags::LINED.with(Flags::RESTART),
+        ];
+        let (kind, flags) = (kinds[input.below(6)], flags[input.below(7)]);
         let position = self.consumer.position();
         let room = self.capacity - (position % self.capacity as u64) as usize;
         let len = match input.below(4) {
@@ -198,7 +205,12 @@ impl Run {
                     assert_eq!(message, self.payload(from, len as usize), "not what stands in the ring");
                 }
                 let restart = flags.has(Flags::RESTART);
-                self.coverage.saw(if restart { "data: gives up a stream" } else { "data" });
+                let lined = flags.has(Flags::LINED);
+                self.coverage.saw(match (restart, lined) {
+                    (true, _) => "data: gives up a stream",
+                    (false, true) => "data: up to the line",
+                    (false, false) => "data",
+                });
             }
             Kind::Padding => self.coverage.saw("padding"),
             Kind::First if flags.has(Flags::ATOMIC) => self.coverage.saw("batch of fragments"),
@@ -222,6 +234,9 @@ impl Run {
         match field {
             Field::Kind => "kind: unknown",
             Field::Flags if kind.is_none() => "flags: unknown",
+            Field::Flags if flags.has(Flags::LINED) && kind != Some(Kind::Data) => {
+                "flags: lined without a message"
+            }
             Field::Flags if flags.has(Flags::ATOMIC) && kind == Some(Kind::Data) => "flags: atomic data",
             Field::Flags if !flags.has(Flags::RESTART) => "flags: no restart although a stream is open",
             Field::Flags if matches!(kind, Some(Kind::Data | Kind::First)) => "flags: restart of nothing",

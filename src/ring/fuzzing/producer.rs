@@ -1,10 +1,12 @@
 //! A producer whose consumer writes what it likes.
 
-use super::arithmetic::{borders, changes, fits, fragments, max_payload, message, place, record};
+use super::arithmetic::{borders, changes, fits, fragments, max_payload, message, place, record, to_line};
 use super::scribble::Scribbler;
 use super::{Coverage, Input};
 use crate::ring::lines::{AWAKE, CLOSED, DOORBELL, FUTEX};
-use crate::ring::{Corrupt, Fences, Field, Header, HeapMemory, Kind, Memory, Producer, PushError, Stream};
+use crate::ring::{
+    Corrupt, Fences, Field, Flags, Header, HeapMemory, Kind, Memory, Producer, PushError, Stream,
+};
 use crate::sync::Ordering;
 use std::collections::VecDeque;
 
@@ -184,6 +186,13 @@ impl Run {
     fn push(&mut self, input: &mut Input<'_>) {
         self.serial += 1;
         let message = message(self.serial, input.len(&self.borders));
+        if input.coin() && self.producer.push_turn(&message) {
+            assert!(!self.closed && self.corrupt.is_none());
+            assert!(fits(self.capacity, self.head, self.producer.position()));
+            self.fragments = 0;
+            self.coverage.saw("pushed in turn");
+            return;
+        }
         let expected = self.record_room(message.len());
         assert_eq!(self.producer.push(&message), expected.map(drop));
         if let Ok(end) = expected {
@@ -285,7 +294,10 @@ impl Run {
         let end = self.producer.position();
         while position != end {
             let header = Header::from_word(self.word(position)).expect("a committed header");
-            let (first, words) = (self.index(position), record(header.len as usize) / 8);
+            let own = record(header.len as usize);
+            let lined = header.flags.has(Flags::LINED);
+            let given = if lined { to_line(position.wrapping_add(own as u64)) } else { 0 };
+            let (first, words) = (self.index(position), (own + given) / 8);
             for (committed, word) in
                 self.committed[first..][..words].iter_mut().zip(&self.memory.words()[first..][..words])
             {

@@ -64,7 +64,7 @@ fn reach(field: Field) -> (Corrupt, u64) {
             (producer.salvage().unwrap_err(), 40)
         }
         Field::Kind => (found(&[7 << 32]), 7 << 32),
-        Field::Flags => (found(&[header(Kind::Data, 8) | 4 << 48]), header(Kind::Data, 8) | 4 << 48),
+        Field::Flags => (found(&[header(Kind::Data, 8) | 8 << 48]), header(Kind::Data, 8) | 8 << 48),
         Field::Length => (found(&[header(Kind::Data, 57)]), 57),
         Field::Overrun => {
             // Seven records of 32 bytes lie between what was published and the next, which would fill the ring.

@@ -1,7 +1,7 @@
 //! Every header that a liar can write, where a consumer stands and where it does not yet.
 
 use super::ring;
-use crate::ring::fuzzing::Numbers;
+use crate::ring::fuzzing::{Numbers, to_line};
 use crate::ring::{
     Consumer, Corrupt, Fences, Field, Flags, Header, HeapMemory, Kind, Memory, PopError, PushError, Stream,
 };
@@ -22,7 +22,7 @@ fn words(capacity: usize, room: u64) -> Vec<u64> {
     let mut words = vec![1, u64::MAX, 1 << 63, 1 << 31, u64::from(u32::MAX)];
     for (kind, flags) in (0..9u64)
         .chain([0x8001, 0xffff])
-        .flat_map(|kind| [0u64, 1, 2, 3, 4, 0x8000, 0xffff].map(|flags| (kind, flags)))
+        .flat_map(|kind| [0u64, 1, 2, 3, 4, 5, 6, 8, 0x8000, 0xffff].map(|flags| (kind, flags)))
     {
         words.extend(lens.iter().map(|len| len | kind << 32 | flags << 48));
     }
@@ -35,17 +35,20 @@ fn words(capacity: usize, room: u64) -> Vec<u64> {
 /// all that follows is 0.
 fn judge(word: u64, capacity: u64, offset: u64) -> Result<u64, Option<Field>> {
     let (len, kind, flags) = (word & 0xffff_ffff, word >> 32 & 0xffff, word >> 48);
-    let record = 8 + len.div_ceil(8) * 8;
+    let own = 8 + len.div_ceil(8) * 8;
+    let lined = flags & 4 != 0;
+    let record = own + if lined { to_line(offset + own) as u64 } else { 0 };
     let refuse = |field| Err(Some(field));
     match kind {
         _ if word == 0 => Err(None),
-        _ if flags > 3 => refuse(Field::Flags),
+        _ if flags > 7 => refuse(Field::Flags),
         0 | 7.. => refuse(Field::Kind),
+        _ if lined && (kind != 1 || record > capacity / 4) => refuse(Field::Flags),
         _ if 8 + len > (capacity / 4).min(capacity - offset) => refuse(Field::Length),
         _ if record + 8 > capacity => refuse(Field::Overrun),
         // Padding at the end has nothing behind it.
         2 => refuse(Field::Padding),
-        1 if flags != 0 => refuse(Field::Flags),
+        1 if flags & 3 != 0 => refuse(Field::Flags),
         1 => Ok(len),
         _ if flags & 1 != 0 => refuse(Field::Flags),
         3 if len != (capacity / 4).min(1 << 16) - 8 => refuse(Field::Fragment),
@@ -250,8 +253,9 @@ fn a_length_that_a_peer_names_reserves_no_memory() {
 
 #[test]
 fn a_header_is_the_word_that_it_was_made_from() {
-    for (kind, flags) in
-        KINDS.iter().flat_map(|kind| [Flags::NONE, Flags::RESTART, Flags::ATOMIC].map(|f| (*kind, f)))
+    for (kind, flags) in KINDS
+        .iter()
+        .flat_map(|kind| [Flags::NONE, Flags::RESTART, Flags::ATOMIC, Flags::LINED].map(|f| (*kind, f)))
     {
         for len in [0, 1, u32::MAX] {
             let header = Header { len, kind, flags };

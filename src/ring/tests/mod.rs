@@ -30,6 +30,8 @@ mod racing;
 mod seeds;
 #[cfg(not(loom))]
 mod threads;
+#[cfg(not(any(loom, miri)))]
+mod turns;
 
 #[cfg(not(loom))]
 use crate::ring::{Consumer, Fences, HeapMemory, Producer};

@@ -23,7 +23,8 @@ fn op(capacity: usize) -> impl Strategy<Value = Op> {
         (0..capacity / 4, prop::collection::vec(0..capacity / 6, 0..4), (0..64usize, 0..64usize), end);
     let lens = prop::collection::vec(prop_oneof![0..16usize, 0..capacity / 3], 0..6);
     prop_oneof![
-        6 => len.clone().prop_map(Op::Push),
+        4 => len.clone().prop_map(Op::Push),
+        6 => prop_oneof![3 => 0..64usize, 1 => len.clone()].prop_map(Op::Turn),
         3 => len.clone().prop_map(Op::Message),
         3 => claim.prop_map(|(max, puts, patch, end)| Op::Claim { max, puts, patch, end }),
         3 => (lens, any::<bool>()).prop_map(|(lens, commit)| Op::Batch { lens, commit }),

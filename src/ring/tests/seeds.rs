@@ -51,6 +51,8 @@ const RING_MODEL: Target = Target {
         "salvage: messages",
         "salvage: parts of a stream",
         "the consumer is woken",
+        "turn",
+        "turn: up to the line",
     ],
 };
 
@@ -64,8 +66,10 @@ const CONSUMER_HOSTILE: Target = Target {
         "closed",
         "data",
         "data: gives up a stream",
+        "data: up to the line",
         "empty",
         "flags: atomic data",
+        "flags: lined without a message",
         "flags: no restart although a stream is open",
         "flags: restart of nothing",
         "flags: restart on what begins nothing",
@@ -106,6 +110,7 @@ const PRODUCER_HOSTILE: Target = Target {
         "head: beyond what was committed",
         "head: not aligned",
         "pushed",
+        "pushed in turn",
         "streamed",
     ],
 };

@@ -110,6 +110,7 @@ impl Model {
         let (armed_data, position) = (self.armed_data(), self.position);
         match op {
             Op::Push(len) => self.push(*len),
+            Op::Turn(len) => self.turn(*len),
             Op::Message(len) => self.message(*len),
             Op::Claim { max, puts, patch, end } => self.claim(*max, puts, *patch, *end),
             Op::Batch { lens, commit } => self.batch(lens, *commit),

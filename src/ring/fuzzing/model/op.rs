@@ -7,6 +7,8 @@ use crate::ring::fuzzing::Input;
 pub enum Op {
     /// Push one record of this many bytes.
     Push(usize),
+    /// Push one record of this many bytes as an end does that takes turns: the short way if it can be taken.
+    Turn(usize),
     /// Push a message of this many bytes, in fragments if need be.
     Message(usize),
     /// Claim `max` bytes, put pieces of these lengths, write `patch.1` bytes over byte `patch.0`, and end it.
@@ -50,7 +52,8 @@ impl Op {
     /// Reads an operation from bytes; lengths are chosen near `borders`.
     pub(in crate::ring::fuzzing) fn decode(input: &mut Input<'_>, borders: &[usize]) -> Self {
         match input.below(20) {
-            0..=2 => Op::Push(input.len(borders)),
+            0 | 1 => Op::Push(input.len(borders)),
+            2 => Op::Turn(input.len(borders)),
             3 | 4 => Op::Message(input.len(borders)),
             5 | 6 => Op::Claim {
                 max: input.len(borders),

@@ -1,7 +1,9 @@
 //! What the producer does.
 
 use super::{ClaimEnd, Model, Piece, Wire};
-use crate::ring::fuzzing::arithmetic::{fits, fragments, is_atomic, max_atomic, max_payload, place, record};
+use crate::ring::fuzzing::arithmetic::{
+    fits, fragments, is_atomic, max_atomic, max_payload, place, record, turn,
+};
 use crate::ring::{Batch, ClaimFull, PushError};
 
 impl Model {
@@ -63,6 +65,20 @@ impl Model {
         if let Ok(end) = expected {
             self.commit(end, Piece::Whole(message));
         }
+    }
+
+    /// The short way is not always open; when it is, it must be right.
+    pub(super) fn turn(&mut self, len: usize) {
+        let message = self.next_message(len);
+        if !self.producer.push_turn(&message) {
+            return self.push(len);
+        }
+        let bytes = turn(self.position, len);
+        let end = self.position.wrapping_add(bytes as u64);
+        assert!(self.room(self.position, len).is_ok() && bytes <= self.capacity / 4 && !self.streaming);
+        assert!(fits(self.capacity, self.head(), end));
+        self.coverage.saw(if bytes > record(len) { "turn: up to the line" } else { "turn" });
+        self.commit(end, Piece::Whole(message));
     }
 
     /// Where the records of a message end, and the bytes they take, in a batch that has `bytes` bytes and ends at

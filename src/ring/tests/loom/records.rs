@@ -27,6 +27,25 @@ fn a_record_arrives_by_the_short_ways_with_its_payload() {
     });
 }
 
+#[test]
+fn an_end_that_takes_turns_writes_the_zero_behind_a_record_before_its_turn() {
+    explore("turns", None, || {
+        let (mut producer, mut consumer) = used_ring(1024, 0);
+        assert!(producer.push_turn(&[1; 16]));
+        let sender = thread::spawn(move || {
+            assert!(producer.push_turn(&[2; 16]));
+            assert!(producer.push_turn(&[3; 16]));
+            producer.position()
+        });
+        let mut taken = Vec::new();
+        take(&mut consumer, 4, &mut taken);
+        // The second one takes the rest of its line.
+        assert_eq!(sender.join().unwrap(), 1024 + 64 + 24);
+        drain(&mut consumer, &mut taken);
+        assert_eq!(taken, (1..4).map(|n| vec![n; 16]).collect::<Vec<_>>());
+    });
+}
+
 fn send_recv(mut producer: Producer<Link>, mut consumer: Consumer<Link>) {
     let sender = thread::spawn(move || {
         producer.push(&[1; 8]).unwrap();

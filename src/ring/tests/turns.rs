@@ -1,0 +1,157 @@
+//! The short way of an end that takes turns: records that keep to one line, and zeros that are written ahead.
+
+use super::ring;
+use crate::ring::fuzzing::to_line;
+use crate::ring::{Flags, HeapMemory};
+use crate::ring::{Header, Kind, Memory, PopError, Producer};
+use crate::sync::Ordering;
+
+/// What a record looks like to whoever believes a word that was left behind.
+const STALE: u64 = Header { len: 0, kind: Kind::Data, flags: Flags::NONE }.to_word();
+
+/// A ring of which no word is 0 but the next header, with both ends at offset 0.
+fn stale_ring(capacity: usize) -> (Producer<HeapMemory>, crate::ring::Consumer<HeapMemory>) {
+    let (mut producer, mut consumer) = ring(capacity, 0);
+    while producer.position() < capacity as u64 {
+        producer.push(&STALE.to_ne_bytes()).unwrap();
+        consumer.pop().unwrap();
+    }
+    consumer.publish();
+    for word in &producer.memory().words()[1..] {
+        word.store(STALE, Ordering::Relaxed);
+    }
+    (producer, consumer)
+}
+
+fn word(producer: &Producer<HeapMemory>, position: u64) -> u64 {
+    let words = producer.memory().words();
+    words[(position / 8) as usize % words.len()].load(Ordering::Relaxed)
+}
+
+#[test]
+fn messages_of_one_length_that_fit_into_a_line_soon_lie_in_one_each() {
+    for len in 0..=56 {
+        for before in 0..8 {
+            let (mut producer, mut consumer) = ring(4096, 8 * before);
+            let (mut turns, mut split) = (0, Vec::new());
+            for n in 0..200u64 {
+                let begin = producer.position();
+                if !producer.push_turn(&vec![n as u8; len]) {
+                    producer.push(&vec![n as u8; len]).unwrap();
+                    // The long way does not look where lines begin.
+                    split.clear();
+                    turns = 0;
+                } else {
+                    turns += 1;
+                    let end = begin + 8 + (len as u64).div_ceil(8) * 8;
+                    if begin / 64 != (end - 1) / 64 {
+                        split.push(turns);
+                    }
+                }
+                assert_eq!(consumer.pop().unwrap(), vec![n as u8; len]);
+            }
+            assert!(split.iter().all(|turn| *turn <= 8), "{len} bytes after {before} words: {split:?}");
+        }
+    }
+}
+
+#[test]
+fn a_longer_message_gives_nothing_away() {
+    let (mut producer, mut consumer) = ring(4096, 0);
+    let mut turns = 0;
+    for len in 57..200 {
+        producer.push(&[]).unwrap();
+        let begin = producer.position();
+        if producer.push_turn(&vec![1; len]) {
+            assert_eq!(producer.position() - begin, 8 + (len as u64).div_ceil(8) * 8);
+            turns += 1;
+        }
+        while consumer.pop().is_ok() {}
+    }
+    assert!(turns > 40, "{turns}");
+}
+
+#[test]
+fn the_zero_behind_the_next_record_stands_before_that_is_written() {
+    for len in [0, 5, 8, 16, 24, 32, 40, 48, 56] {
+        let (mut producer, mut consumer) = stale_ring(4096);
+        producer.push(&[]).unwrap();
+        assert!(producer.push_turn(&vec![1; len]));
+        for _ in 0..3 {
+            let own = 8 + (len as u64).div_ceil(8) * 8;
+            let rest = to_line(producer.position() + own) as u64;
+            let given = if rest < own && own + rest <= 64 { rest } else { 0 };
+            assert_eq!(word(&producer, producer.position() + own + given), 0, "{len} bytes");
+            assert!(producer.push_turn(&vec![1; len]));
+        }
+        while consumer.pop().is_ok() {}
+        assert_eq!(consumer.position(), producer.position());
+    }
+}
+
+/// Whatever comes between two turns: the ring never shows a word that was left behind.
+#[test]
+fn nothing_that_is_written_over_a_zero_ahead_is_taken_for_a_record() {
+    let between: [fn(&mut Producer<HeapMemory>); 5] = [
+        |producer| producer.claim(200).unwrap().put(&STALE.to_ne_bytes().repeat(25)).unwrap(),
+        |producer| producer.claim(200).unwrap().commit(),
+        |producer| {
+            let mut batch = producer.batch();
+            batch.push(&STALE.to_ne_bytes().repeat(20)).unwrap();
+        },
+        |producer| {
+            producer.probe(100).unwrap();
+        },
+        |producer| producer.push(&STALE.to_ne_bytes().repeat(3)).unwrap(),
+    ];
+    for (case, act) in between.iter().enumerate() {
+        for (first, second) in
+            (0..=56).step_by(8).flat_map(|first| (0..=56).step_by(8).map(move |n| (first, n)))
+        {
+            let (mut producer, mut consumer) = stale_ring(2048);
+            producer.push(&[]).unwrap();
+            assert!(producer.push_turn(&vec![1; first]));
+            act(&mut producer);
+            assert!(producer.push_turn(&vec![2; second]));
+            let mut taken = Vec::new();
+            let end = loop {
+                match consumer.pop() {
+                    Ok(message) => taken.push(message),
+                    Err(end) => break end,
+                }
+            };
+            assert_eq!(end, PopError::Empty, "case {case}, {first} and {second} bytes");
+            assert_eq!(consumer.position(), producer.position(), "case {case}, {first} and {second} bytes");
+            assert_eq!(taken.last(), Some(&vec![2; second]));
+            assert_eq!(taken.len(), 3 + usize::from(case == 1 || case == 4));
+        }
+    }
+}
+
+#[test]
+fn zeros_written_ahead_over_released_records_do_not_spoil_salvage() {
+    let lens = [0, 8, 16, 24, 40, 56];
+    for (before, after) in lens.iter().flat_map(|before| lens.map(|after| (*before, after))) {
+        for (taken, sent) in (1..20).flat_map(|taken| (0..20).map(move |sent| (taken, sent))) {
+            let (mut producer, mut consumer) = ring(1024, 0);
+            let mut left = Vec::new();
+            while producer.push(&vec![1; before]).is_ok() {
+                left.push(vec![1; before]);
+            }
+            for _ in 0..taken.min(left.len()) {
+                consumer.pop().unwrap();
+                left.remove(0);
+            }
+            consumer.publish();
+            assert!(producer.is_released().is_ok());
+            for _ in 0..sent {
+                let message = vec![2; after];
+                if producer.push_turn(&message) || producer.push(&message).is_ok() {
+                    left.push(message);
+                }
+            }
+            let undelivered = producer.salvage();
+            assert_eq!(undelivered.unwrap().collect::<Vec<_>>(), left, "{before}, {after}, {taken}, {sent}");
+        }
+    }
+}
