@@ -253,6 +253,7 @@ impl<M: Memory> Producer<M> {
     /// What was written ahead will be written over.
     #[inline(always)]
     fn overwrite(&mut self) {
+        self.will_write(self.ended);
         self.ended = self.position;
     }
 
@@ -452,6 +453,7 @@ impl<M: Memory> Producer<M> {
         self.close();
         // R3, acquire side: the consumer's last word on what it handed out.
         let cursor = self.memory.cursor().cursor.load(Ordering::Acquire);
+        self.overwrite();
         self.will_write(self.position);
         let span = Span { head: self.head, cursor, end: self.position, written: self.written };
         Undelivered::new(self.memory.clone(), self.geometry, self.marks, span)

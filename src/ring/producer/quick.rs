@@ -50,10 +50,14 @@ impl<M: Memory> Producer<M> {
             return false;
         }
         let end = self.position.wrapping_add(bytes);
+        let ended = TURN && self.ended == end;
+        if TURN && !ended {
+            self.will_write(self.ended);
+        }
         let first = self.geometry.word(self.position);
         let record = self.memory.words().get(first..=first + (bytes / HEADER) as usize);
         let Some([header, words @ .., next]) = record else { return false };
-        if !TURN || self.ended != end {
+        if !ended {
             next.store(0, Ordering::Relaxed);
         }
         copy::store(words, payload);
@@ -75,8 +79,7 @@ impl<M: Memory> Producer<M> {
     /// Writes the 0 behind the next record, if that has `own` bytes as the last one had. The peer is busy with the last one
     /// now; later, the next commit would have to wait for the line.
     ///
-    /// It is within the room, and so before the next mark: in an eighth of the ring of which salvage has forgotten what was
-    /// there a lap ago.
+    /// Salvage has to know how far that was written: in the first lap it may lie over where the ring began.
     #[inline(always)]
     fn end_ahead(&mut self, own: u64) {
         let bytes = own + given_away(self.position, own);

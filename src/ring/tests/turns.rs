@@ -132,8 +132,9 @@ fn nothing_that_is_written_over_a_zero_ahead_is_taken_for_a_record() {
 fn zeros_written_ahead_over_released_records_do_not_spoil_salvage() {
     let lens = [0, 8, 16, 24, 40, 56];
     for (before, after) in lens.iter().flat_map(|before| lens.map(|after| (*before, after))) {
-        for (taken, sent) in (1..20).flat_map(|taken| (0..20).map(move |sent| (taken, sent))) {
-            let (mut producer, mut consumer) = ring(1024, 0);
+        for (taken, sent) in (1..12).flat_map(|taken| (0..12).map(move |sent| (taken, sent))) {
+            // Both ends begin in the middle of an eighth of the ring, or at its border.
+            let (mut producer, mut consumer) = ring(1024, [0, 32, 56, 128][(taken + sent) % 4]);
             let mut left = Vec::new();
             while producer.push(&vec![1; before]).is_ok() {
                 left.push(vec![1; before]);
@@ -153,5 +154,35 @@ fn zeros_written_ahead_over_released_records_do_not_spoil_salvage() {
             let undelivered = producer.salvage();
             assert_eq!(undelivered.unwrap().collect::<Vec<_>>(), left, "{before}, {after}, {taken}, {sent}");
         }
+    }
+}
+
+/// A ring that is nearly full for the first time, with little of it released, so that a zero ahead lies where it began: that
+/// is where salvage would begin to walk. Found by the fuzzer.
+#[test]
+fn a_zero_ahead_over_where_the_ring_began_does_not_spoil_salvage() {
+    for (upto, turns) in [(1008, vec![0]), (976, vec![16, 0]), (976, vec![16])] {
+        let born = 0u64.wrapping_sub(1024 - 64);
+        let (mut producer, mut consumer) = ring(1024, born);
+        for _ in 0..2 {
+            producer.push(&[1]).unwrap();
+            consumer.pop().unwrap();
+        }
+        consumer.publish();
+        assert_eq!(producer.is_released(), Ok(true));
+        // So long that not every eighth of the ring has a start of its own.
+        producer.push(&[3; 248]).unwrap();
+        let mut left = 1;
+        while producer.position() != born.wrapping_add(upto) {
+            producer.push(&[]).unwrap();
+            left += 1;
+        }
+        // The short way may be open only after a look.
+        producer.probe(24).unwrap_or_else(|_| producer.probe(8).unwrap());
+        for len in &turns {
+            assert!(producer.push_turn(&vec![2; *len]));
+        }
+        assert_eq!(word(&producer, born), 0, "nothing was written there: the test is void");
+        assert_eq!(producer.salvage().unwrap().count(), left + turns.len());
     }
 }
