@@ -43,7 +43,8 @@
 //!   `a_peer_that_hung_up_and_goes_on_writing_has_an_end_too`
 //! - A sender that waits for space takes in what the peer sends meanwhile ([`Relief`]). tests:
 //!   `two_ends_that_both_only_send_do_not_hang`, `two_ends_that_both_only_send_do_not_wait_for_each_other`
-//! - A message that fits into a cache line lies in one while the ends take turns, and is packed in a stream. tests:
+//! - While the ends take turns, messages of one length that fit into a cache line lie in one each, but for two at each eighth
+//!   of the ring, which go the long way. In a stream all are packed. tests:
 //!   `a_message_lies_in_one_line_while_the_ends_take_turns_and_is_packed_in_a_stream`
 //! - A forked copy touches nothing. tests: `a_forked_child_is_told_and_may_drop_what_it_inherited`,
 //!   `a_forked_copy_touches_nothing`

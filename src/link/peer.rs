@@ -4,7 +4,7 @@ use super::error::Cause;
 use super::socket::Wire;
 use crate::ring::lines::rouse;
 use crate::segment::{Side, WaitPage};
-use crate::sync::{AtomicBool, AtomicU64, Fences, Ordering};
+use crate::sync::{AtomicU64, Fences, Ordering};
 use crate::sys::fork::Origin;
 use crate::sys::{Errno, Result, futex, socket};
 use crate::wait::sleep::Presence;
@@ -36,16 +36,21 @@ pub(crate) struct Peer {
     /// Until when a hang-up is doubted, once one was seen.
     doubt: OnceLock<Instant>,
     token: OnceLock<u64>,
-    /// Where the last message sent ended, and how: one of the tags below. Tells the receiving half whether what it waits for
-    /// is an answer, and where its own next message will begin.
-    sent: CachePadded<AtomicU64>,
-    /// Whether the receiving half waited for an answer when it waited last.
-    turns: AtomicBool,
+    turns: CachePadded<Turns>,
 }
 
-/// Added to a position, which is a multiple of 8: the message ended there, or it begins there.
+/// What the two halves of this end tell each other about who is to send next. Hints: nothing but speed rests on them.
+#[derive(Debug, Default)]
+struct Turns {
+    /// Where the last message sent ended, and how: with one of the tags below.
+    sent: AtomicU64,
+    /// What `sent` was when the receiving half waited last.
+    waited: AtomicU64,
+}
+
+/// Added to a position, which is a multiple of 8: a message ended there, or begins there.
 const ENDED: u64 = 1;
-const BEGUN: u64 = 2;
+const BEGINS: u64 = 2;
 
 impl Peer {
     /// The peer behind a control socket. With a wait page it can be slept on by futex, and is watched.
@@ -64,21 +69,8 @@ impl Peer {
             None => (None, Side::A),
         };
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
-        let (wire, sent) = (None, CachePadded::default());
-        let peer = Self {
-            origin,
-            fences,
-            control,
-            pidfd,
-            page,
-            side,
-            wire,
-            presence,
-            doubt,
-            token,
-            sent,
-            turns: AtomicBool::new(false),
-        };
+        let (wire, turns) = (None, CachePadded::default());
+        let peer = Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, turns };
         let peer = Arc::new(peer);
         if peer.page.is_some() {
             let token = Watch::here()?.add(&peer)?;
@@ -92,21 +84,8 @@ impl Peer {
     pub(crate) fn over_socket(control: Arc<OwnedFd>, pidfd: Option<OwnedFd>, wire: Arc<Wire>) -> Arc<Self> {
         let (origin, fences, page, side) = (Origin::here(), Fences::SeqCst, None, Side::A);
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
-        let (wire, sent) = (Some(wire), CachePadded::default());
-        Arc::new(Self {
-            origin,
-            fences,
-            control,
-            pidfd,
-            page,
-            side,
-            wire,
-            presence,
-            doubt,
-            token,
-            sent,
-            turns: AtomicBool::new(false),
-        })
+        let (wire, turns) = (Some(wire), CachePadded::default());
+        Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, turns })
     }
 
     /// Whether this is a forked copy.
@@ -115,49 +94,45 @@ impl Peer {
         self.origin.forked()
     }
 
-    /// A message is about to be sent from `position` on.
+    /// A message is about to be sent from `position` on, or refused.
     #[inline(always)]
     pub(crate) fn sends_from(&self, position: u64) {
-        self.sent.store(position + BEGUN, Ordering::Relaxed);
+        self.turns.sent.store(position + BEGINS, Ordering::Relaxed);
     }
 
     /// A message was sent, and the next one begins at `position`.
     #[inline(always)]
     pub(crate) fn sent_up_to(&self, position: u64) {
-        self.sent.store(position + ENDED, Ordering::Relaxed);
+        self.turns.sent.store(position + ENDED, Ordering::Relaxed);
     }
 
-    /// A message was sent that lies in one line, and the next one begins at `position`.
+    /// The same, of a message that takes one line at most.
     #[inline(always)]
     pub(crate) fn sent_line(&self, position: u64) {
-        self.sent.store(position, Ordering::Relaxed);
+        self.turns.sent.store(position, Ordering::Relaxed);
     }
 
-    /// Where the next message will begin, if the last one lies in one line.
+    /// Where the next message will begin, if the last one took one line at most.
     #[inline(always)]
     pub(crate) fn next_line(&self) -> Option<u64> {
-        let sent = self.sent();
+        let sent = self.turns.sent.load(Ordering::Relaxed);
         (sent % 8 == 0).then_some(sent)
     }
 
-    /// Whether the two ends take turns, as the receiving half sees it.
-    #[inline(always)]
-    pub(crate) fn takes_turns(&self) -> bool {
-        self.turns.load(Ordering::Relaxed)
+    /// The receiving half begins to wait: whether this end has sent since it waited last, so that an answer is what it waits
+    /// for.
+    pub(crate) fn waits_for_answer(&self) -> bool {
+        let sent = self.turns.sent.load(Ordering::Relaxed);
+        let before = self.turns.waited.load(Ordering::Relaxed);
+        self.turns.waited.store(sent, Ordering::Relaxed);
+        before != sent
     }
 
-    /// The receiving half waits for an answer, or it does not.
+    /// Whether the receiving half has waited since this end sent last: then the next message is an answer, or a call, and not
+    /// one of a stream.
     #[inline(always)]
-    pub(crate) fn set_turns(&self, turns: bool) {
-        if self.takes_turns() != turns {
-            self.turns.store(turns, Ordering::Relaxed);
-        }
-    }
-
-    /// Another value after each message that is sent.
-    #[inline(always)]
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+    pub(crate) fn has_waited(&self) -> bool {
+        self.turns.waited.load(Ordering::Relaxed) == self.turns.sent.load(Ordering::Relaxed)
     }
 
     /// Whether the peer is there. For [`crate::wait::sleep::block`].

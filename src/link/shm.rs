@@ -35,8 +35,6 @@ pub(crate) struct ShmRx {
     pub(crate) consumer: Consumer<ShmMemory>,
     peer: Arc<Peer>,
     spinner: Spinner,
-    /// What [`Peer::sent`] said when this half waited last.
-    sent: u64,
     /// The present wait has begun with [`ShmRx::linger`].
     lingered: bool,
 }
@@ -59,7 +57,7 @@ impl ShmTx {
         if !here || message.len() as u64 > self.max_message {
             return false;
         }
-        if self.peer.takes_turns() {
+        if self.peer.has_waited() {
             return self.send_turn(message);
         }
         let sent = self.producer.push_fast(message);
@@ -67,7 +65,7 @@ impl ShmTx {
         sent
     }
 
-    /// The same, when the peer waits for this one message. Apart, so that streams have the registers to themselves.
+    /// The same, when the peer may be waiting for this one message. Apart, so that streams have the registers to themselves.
     #[inline(never)]
     fn send_turn(&mut self, message: &[u8]) -> bool {
         let sent = self.producer.push_turn(message);
@@ -267,21 +265,7 @@ impl Drop for ShmTx {
 
 impl ShmRx {
     pub(crate) fn new(consumer: Consumer<ShmMemory>, peer: Arc<Peer>, spinner: Spinner) -> Self {
-        let sent = peer.sent();
-        Self { consumer, peer, spinner, sent, lingered: false }
-    }
-
-    /// Whether this end has sent since this half waited last: what it waits for is an answer.
-    pub(crate) fn expects_answer(&mut self) -> bool {
-        let before = std::mem::replace(&mut self.sent, self.peer.sent());
-        before != self.sent
-    }
-
-    /// Whether what this half is about to wait for is the next message of a stream, which the sending half is told too.
-    fn streams(&mut self) -> bool {
-        let answer = self.expects_answer();
-        self.peer.set_turns(answer);
-        !answer
+        Self { consumer, peer, spinner, lingered: false }
     }
 
     /// The short way to [`ShmRx::try_recv_into`]: `None` if there is anything to look at first.
@@ -368,7 +352,7 @@ impl ShmRx {
             return false;
         }
         self.consumer.publish();
-        let streams = self.streams();
+        let streams = !self.peer.waits_for_answer();
         let Self { consumer, spinner, .. } = self;
         let seen = spinner.linger(&mut Data { consumer, streams });
         if seen && !streams {
@@ -384,7 +368,7 @@ impl ShmRx {
     /// Waits until there is something to take, or to report. `false`: the deadline passed first.
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> bool {
         // What has lingered in vain waits for an answer, or for a stream that is not quick.
-        let streams = !std::mem::take(&mut self.lingered) && self.streams();
+        let streams = !std::mem::take(&mut self.lingered) && !self.peer.waits_for_answer();
         let Self { consumer, peer, spinner, .. } = self;
         let mut data = Data { consumer, streams };
         block(&mut data, spinner, peer.fences, peer.presence(), deadline) != Ended::TimedOut
@@ -406,7 +390,8 @@ impl ShmRx {
         self.consumer.is_producer_fenced()
     }
 
-    /// Asks that this end's waiting sender be woken when there is something to take. `fence` is [`FENCE_LOST`] or 0.
+    /// Asks that this end's waiting sender be woken when there is something to take. `fence` is
+    /// [`FENCE_LOST`](crate::ring::lines::FENCE_LOST) or 0.
     pub(crate) fn arm_for_sender(&mut self, fence: u32) {
         self.consumer.arm(SPACE | fence);
     }

@@ -155,6 +155,7 @@ pub use assemble::Reading;
 pub use batch::Batch;
 pub use claim::{Claim, ClaimFull};
 pub use consumer::Consumer;
+#[cfg(not(loom))]
 pub(crate) use copy::prefetch_for_write;
 pub use error::{Corrupt, Field, PopError, PushError};
 pub use heap::HeapMemory;

@@ -175,12 +175,12 @@ const fn to_line(position: u64) -> u64 {
 }
 
 /// How many bytes a record of `bytes` bytes at `start` gives away so that the next one begins with a line: the rest of the
-/// line, if it ends in the one in which it begins, or could have, and the rest is too little for another one like it. Else 0.
+/// line in which it ends, if that is too little for another one like it. 0 for a record that fits into no line.
 #[inline(always)]
 #[must_use]
 pub const fn given_away(start: u64, bytes: u64) -> u64 {
     let rest = to_line(start.wrapping_add(bytes));
-    if rest < bytes && bytes + rest <= CACHE_LINE { rest } else { 0 }
+    if rest < bytes && bytes <= CACHE_LINE { rest } else { 0 }
 }
 
 /// The numbers that follow from a capacity.

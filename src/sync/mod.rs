@@ -20,7 +20,7 @@ pub(crate) use exchange::AtomicU32;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// How the two ends of a link agreed to pair their fences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,8 +21,7 @@ pub fn to_line(position: u64) -> usize {
 pub fn turn(from: u64, len: usize) -> usize {
     let own = record(len);
     let rest = to_line(from.wrapping_add(own as u64));
-    let in_line = own + rest <= 64;
-    if in_line && rest < own { own + rest } else { own }
+    if own <= 64 && rest < own { own + rest } else { own }
 }
 
 /// Where a record goes that follows `from`: its start, behind the padding if there is any, and its end.

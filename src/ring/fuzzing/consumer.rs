@@ -227,6 +227,19 @@ impl Run {
         bytes
     }
 
+    /// Whether a record with this header, where the consumer stands, takes more than a record may because of its line.
+    fn lined_too_far(&self, word: u64) -> bool {
+        let Ok(header) = Header::from_word(word) else { return false };
+        let mut start = self.consumer.position();
+        if header.kind == Kind::Data && self.word(start) != word {
+            // Behind padding.
+            start = start.next_multiple_of(self.capacity as u64);
+        }
+        let own = arithmetic::record(header.len as usize);
+        let lined = header.kind == Kind::Data && header.flags.has(Flags::LINED);
+        lined && own + arithmetic::to_line(start.wrapping_add(own as u64)) > self.capacity / 4
+    }
+
     /// Which check failed.
     fn name(&self, Corrupt { field, value }: Corrupt, partial: Option<u64>) -> &'static str {
         let header = Header::from_word(value).ok();
@@ -234,6 +247,7 @@ impl Run {
         match field {
             Field::Kind => "kind: unknown",
             Field::Flags if kind.is_none() => "flags: unknown",
+            Field::Flags if self.lined_too_far(value) => "flags: lined beyond a quarter",
             Field::Flags if flags.has(Flags::LINED) && kind != Some(Kind::Data) => {
                 "flags: lined without a message"
             }

@@ -26,23 +26,23 @@ impl<M: Memory> Producer<M> {
     /// The short way to [`Producer::push`]: `false` if there is anything to look at first, and nothing was committed.
     #[inline(always)]
     pub fn push_fast(&mut self, payload: &[u8]) -> bool {
-        self.push_plain::<false, AHEAD>(payload)
+        self.push_plain::<false>(payload, AHEAD)
     }
 
     /// The same, for an end that takes turns with its peer, where what counts is when the message is there and not how
-    /// many come after it. A message that fits into one line lies in one line, and the 0 behind it was written before: so
-    /// one line alone has to change hands.
+    /// many come after it. Messages of one length that fit into a line lie in one each from the second on, and the 0
+    /// behind them was written before: so one line alone has to change hands.
     #[inline(always)]
     pub fn push_turn(&mut self, payload: &[u8]) -> bool {
         if footprint(payload.len() as u64) <= CACHE_LINE {
-            self.push_plain::<true, 0>(payload)
+            self.push_plain::<true>(payload, 0)
         } else {
-            self.push_plain::<false, CACHE_LINE>(payload)
+            self.push_plain::<false>(payload, CACHE_LINE)
         }
     }
 
     #[inline(always)]
-    fn push_plain<const TURN: bool, const FETCH: u64>(&mut self, payload: &[u8]) -> bool {
+    fn push_plain<const TURN: bool>(&mut self, payload: &[u8], ahead: u64) -> bool {
         let own = footprint(payload.len() as u64);
         let given = if TURN { given_away(self.position, own) } else { 0 };
         let bytes = own + given;
@@ -70,7 +70,7 @@ impl<M: Memory> Producer<M> {
         if TURN {
             self.end_ahead(own);
         } else {
-            self.fetch_ahead(FETCH);
+            self.fetch_ahead(ahead);
         }
         self.wake_consumer();
         true

@@ -69,6 +69,7 @@ const CONSUMER_HOSTILE: Target = Target {
         "data: up to the line",
         "empty",
         "flags: atomic data",
+        "flags: lined beyond a quarter",
         "flags: lined without a message",
         "flags: no restart although a stream is open",
         "flags: restart of nothing",
