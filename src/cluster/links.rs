@@ -180,6 +180,8 @@ impl SendHalf for Tx {
     }
 
     fn undelivered(mut self) -> Undelivered {
+        // Its status was taken. Where pidfds are denied, the link has seen a hang-up at most.
+        self.peer().mark(Gone::Dead);
         match self.salvage() {
             Ok(messages) => Undelivered::new(messages.map(Message::new)),
             // A cursor that lies: what the worker had taken cannot be told from what it had not.

@@ -243,7 +243,7 @@ impl<P: Port> Runtime<P> {
         self.epoll.add(&*control, token(id), Interest::Readable)?;
         let spawned = Process::spawn(&self.program, sockets, self.mask).and_then(|process| {
             // Its end could not be seen otherwise, so such a process cannot be kept.
-            match self.epoll.add(process.pidfd(), token(id) | PIDFD, Interest::Readable) {
+            match self.epoll.add(process.ended(), token(id) | PIDFD, Interest::Readable) {
                 Ok(()) => Ok(process),
                 Err(errno) => {
                     process.end();
@@ -352,7 +352,7 @@ impl<P: Port> Runtime<P> {
         self.unwatch(id);
         self.drop_link(id);
         if let Some(worker) = self.workers.remove(&id) {
-            let _ = self.epoll.remove(worker.process.pidfd());
+            let _ = self.epoll.remove(worker.process.ended());
         }
         let Some(outlet) = self.shared.outlets.of(id) else { return };
         let shared = Arc::clone(&self.shared);

@@ -76,7 +76,9 @@ impl Program {
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: Pid,
-    pidfd: OwnedFd,
+    /// Readable when the process has ended: its pidfd, or what a thread writes to.
+    ended: OwnedFd,
+    is_pidfd: bool,
 }
 
 impl Process {
@@ -84,8 +86,8 @@ impl Process {
     /// calling thread must live as long as the process is to live. The process blocks the signals of `mask`.
     ///
     /// # Errors
-    /// Those of `fork`, of `exec` (there is no such program, it may not be executed), and of `pidfd_open`. There is
-    /// no process then.
+    /// Those of `fork`, of `exec` (there is no such program, it may not be executed), of `pidfd_open` unless it is
+    /// denied, and else of the thread that waits for the end. There is no process then.
     pub(crate) fn spawn(program: &Program, sockets: Sockets, mask: SignalMask) -> io::Result<Process> {
         let mut command = program.command();
         let passed = inherit::pass(&mut command, [sockets.control, sockets.data])?;
@@ -97,13 +99,13 @@ impl Process {
         unsafe { command.pre_exec(move || prepare(mask, master).map_err(io::Error::from)) };
         let mut child = command.spawn()?;
         let pid = Pid::from_child(&child);
-        match pidfd::open(pid) {
-            Ok(pidfd) => Ok(Process { pid, pidfd }),
-            Err(errno) => {
+        match ended(pid) {
+            Ok((ended, is_pidfd)) => Ok(Process { pid, ended, is_pidfd }),
+            Err(error) => {
                 // Nobody could watch it. It was not reaped, so the pid is still its own.
                 let _ = child.kill();
                 let _ = child.wait();
-                Err(errno.into())
+                Err(error)
             }
         }
     }
@@ -113,20 +115,23 @@ impl Process {
     }
 
     /// Readable when the process has ended.
-    pub(crate) fn pidfd(&self) -> &OwnedFd {
-        &self.pidfd
+    pub(crate) fn ended(&self) -> &OwnedFd {
+        &self.ended
     }
 
     /// Sends a signal. A process that has ended does not mind.
     pub(crate) fn signal(&self, signal: Signal) {
-        let _ = pidfd::signal(&self.pidfd, signal);
+        let _ = match self.is_pidfd {
+            true => pidfd::signal(&self.ended, signal),
+            false => process::signal(self.pid, signal),
+        };
     }
 
     /// Kills the process and takes its status.
     pub(crate) fn end(self) {
         self.signal(Signal::KILL);
         let patience = Instant::now() + PATIENCE;
-        let _ = socket::wait_readable(&[self.pidfd.as_fd()], &mut Vec::new(), Some(patience));
+        let _ = socket::wait_readable(&[self.ended.as_fd()], &mut Vec::new(), Some(patience));
         let _ = self.reap();
     }
 
@@ -135,7 +140,16 @@ impl Process {
     /// # Errors
     /// `ECHILD`: it has ended and other code of this process has taken its status.
     pub(crate) fn reap(&self) -> Result<Option<Exit>, Errno> {
-        pidfd::reap(&self.pidfd)
+        if self.is_pidfd { pidfd::reap(&self.ended) } else { process::reap(self.pid) }
+    }
+}
+
+/// What becomes readable when the child has ended, and whether that is a pidfd.
+fn ended(child: Pid) -> io::Result<(OwnedFd, bool)> {
+    match pidfd::open(child) {
+        Ok(pidfd) => Ok((pidfd, true)),
+        Err(Errno::PERM | Errno::ACCESS | Errno::NOSYS) => Ok((process::told_of_end(child)?, false)),
+        Err(errno) => Err(errno.into()),
     }
 }
 

@@ -7,7 +7,7 @@
 //! | [`futex`] | sleep on a word, wake its sleepers | `EPERM`, `ENOSYS` | the link is a socket |
 //! | | sleep on two words (`futex_waitv`) | `ENOSYS` (before Linux 5.16), `EPERM` | short naps on one |
 //! | [`membarrier`] | a full fence in every process that registered | `EPERM`, `ENOSYS`, `EINVAL` | both ends run a full fence |
-//! | [`pidfd`] | a process, its death, its exit status | `EPERM`, `ENOSYS` | own children by pid: [`process::reap`] |
+//! | [`pidfd`] | a process, its death, its exit status | `EPERM`, `ENOSYS` | own children by pid and a thread each: [`process::told_of_end`], [`process::reap`]; of others a hang-up is all that is told |
 //! | [`epoll`] | which of many descriptors is ready | – | an error |
 //! | [`eventfd`] | a bell inside this process | `EMFILE` | an error |
 //! | [`socket`] | packets and descriptors to and from a peer | `EAGAIN` = full or empty; `EPIPE`, `ECONNRESET` = gone | the caller's to decide |

@@ -4,7 +4,9 @@
 
 use super::Result;
 use super::pidfd::{Exit, Pid, Signal, reap_one};
-use rustix::process::{Resource, WaitId, getrlimit};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::process::{Resource, WaitId, WaitIdOptions, getrlimit};
+use std::os::fd::OwnedFd;
 
 /// How many processors the calling thread may run on, at least 1.
 pub(crate) fn cpus() -> usize {
@@ -57,6 +59,25 @@ pub(crate) fn open_max() -> Option<u64> {
 /// [`super::pidfd::reap`] where pidfds are denied: until a child is reaped its pid is nobody else's.
 pub(crate) fn reap(child: Pid) -> Result<Option<Exit>> {
     reap_one(WaitId::Pid(child))
+}
+
+/// A descriptor that becomes readable when the child has ended, where pidfds are denied: a thread waits for that, and ends
+/// with it. It does not take the child's status.
+///
+/// # Errors
+/// Those of `eventfd` and of the thread's start.
+pub(crate) fn told_of_end(child: Pid) -> std::io::Result<OwnedFd> {
+    let ended = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let tell = ended.try_clone()?;
+    let wait = move || {
+        block_signals();
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        // An error means that somebody else has taken the status: it has ended as well.
+        let _ = rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::Pid(child), options));
+        let _ = rustix::io::write(&tell, &1_u64.to_ne_bytes());
+    };
+    std::thread::Builder::new().name("ringway-child".into()).stack_size(64 * 1024).spawn(wait)?;
+    Ok(ended)
 }
 
 /// [`super::pidfd::signal`] where pidfds are denied. Only for a child that was not reaped.

@@ -3,7 +3,7 @@
 use crate::alone;
 use crate::diary::Diary;
 use crate::program::{self, LEISURE, over_each_link, role};
-use crate::support::{WATCHDOG, payload};
+use crate::support::{WATCHDOG, payload, raw};
 use crate::tally::Tally;
 use ringway::cluster::SendError;
 use ringway::{Cluster, ExitCause, LinkChoice, Worker, WorkerId};
@@ -28,6 +28,37 @@ fn what_a_killed_worker_committed_arrives_and_what_it_had_not_taken_comes_back()
             kill_one(link, round);
         }
     })));
+}
+
+#[test]
+fn a_master_to_whom_pidfds_are_denied_misses_no_death_and_loses_nothing() {
+    alone!(|| without_pidfds(libc::EPERM));
+}
+
+#[test]
+fn a_master_whose_kernel_has_no_pidfds_misses_no_death_and_loses_nothing() {
+    alone!(|| without_pidfds(libc::ENOSYS));
+}
+
+fn without_pidfds(errno: i32) {
+    program::run(victim, || {
+        raw::deny(libc::SYS_pidfd_open, errno);
+        over_each_link(|link| {
+            for round in 0..3 {
+                kill_one(link, round);
+            }
+            // Nor is a signal sent to anyone else.
+            let tally = Tally::new();
+            let builder = Cluster::builder().workers(2).link(link).env(program::ROLE, tally.path());
+            let (cluster, mut diary) = (builder.start().unwrap(), Diary::default());
+            diary.next_message(&cluster);
+            cluster.stop(Duration::ZERO).unwrap();
+            diary.read_on(&cluster, |_, _| {});
+            for (id, life) in diary.lives() {
+                assert!(matches!(life.exit, Some(ExitCause::KilledByUs { .. })), "{id}: {:?}", life.exit);
+            }
+        });
+    });
 }
 
 /// Sends and receives as fast as it can, with the two halves: a sender that waits for space takes in nothing, so that

@@ -30,7 +30,7 @@ fn spawn(program: &Program, sockets: Sockets) -> io::Result<Process> {
 fn end(process: &Process) -> Result<Option<Exit>, Errno> {
     let mut ready = Vec::new();
     let watchdog = Instant::now() + Duration::from_secs(20);
-    socket::wait_readable(&[process.pidfd().as_fd()], &mut ready, Some(watchdog)).unwrap();
+    socket::wait_readable(&[process.ended().as_fd()], &mut ready, Some(watchdog)).unwrap();
     assert_eq!(ready.len(), 1, "it ends");
     process.reap()
 }
