@@ -2,12 +2,16 @@
 
 use crate::support::child::{self, Child};
 use crate::support::cue::{self, Cue};
-use ringway::channel::{Channel, LinkChoice, Options, pair};
+use crate::support::seccomp;
+use ringway::channel::{Channel, LinkChoice, Options, Pending, pair};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
+    /// What carries the messages.
     pub link: LinkChoice,
     pub place: Place,
+    /// A system call that is denied, and with which error. The link is what is left then.
+    denied: Option<(libc::c_long, i32)>,
 }
 
 /// Where the other end is.
@@ -18,9 +22,25 @@ pub enum Place {
 }
 
 impl Setting {
+    pub fn over(link: LinkChoice, place: Place) -> Self {
+        Self { link, place, denied: None }
+    }
+
+    pub fn without(call: libc::c_long, errno: i32, link: LinkChoice, place: Place) -> Self {
+        Self { link, place, denied: Some((call, errno)) }
+    }
+
+    /// Denies what is to be denied, to this process for good and to its children.
+    pub fn prepare(&self) {
+        if let Some((call, errno)) = self.denied {
+            seccomp::deny(call, errno);
+        }
+    }
+
     /// A small ring, so that what is sent goes round it.
     pub fn options(&self) -> Options {
-        Options::new().link(self.link).capacity(64 << 10).unwrap()
+        let link = if self.denied.is_some() { LinkChoice::Auto } else { self.link };
+        Options::new().link(link).capacity(64 << 10).unwrap()
     }
 
     /// Connects two ends and lets each do its part. Both must come to their end.
@@ -31,9 +51,9 @@ impl Setting {
         theirs: impl FnOnce(Channel, &Cue) + Send,
     ) {
         match self.place {
-            Place::Thread => in_a_thread(options, ours, theirs),
+            Place::Thread => in_a_thread(options, self.link, ours, theirs),
             Place::Child => {
-                let (child, channel, cue) = in_a_child(options, theirs);
+                let (child, channel, cue) = in_a_child(options, self.link, theirs);
                 ours(channel, &cue);
                 child.succeeds();
             }
@@ -48,12 +68,20 @@ impl Setting {
     /// A channel to a child that can be killed.
     pub fn victim(&self, theirs: impl FnOnce(Channel, &Cue)) -> (Child, Channel, Cue) {
         assert_eq!(self.place, Place::Child);
-        in_a_child(&self.options(), theirs)
+        in_a_child(&self.options(), self.link, theirs)
     }
+}
+
+/// Our end, over the link that the setting says.
+fn connect(end: Pending, link: LinkChoice) -> Channel {
+    let channel = end.connect().unwrap();
+    assert_eq!(channel.about().fallback.is_some(), link == LinkChoice::Socket, "{:?}", channel.about());
+    channel
 }
 
 fn in_a_thread(
     options: &Options,
+    link: LinkChoice,
     ours: impl FnOnce(Channel, &Cue),
     theirs: impl FnOnce(Channel, &Cue) + Send,
 ) {
@@ -61,13 +89,17 @@ fn in_a_thread(
     let (our_cue, their_cue) = cue::pair();
     std::thread::scope(|scope| {
         scope.spawn(move || theirs(their_end.connect().unwrap(), &their_cue));
-        ours(our_end.connect().unwrap(), &our_cue);
+        ours(connect(our_end, link), &our_cue);
         // Not before the scope ends: the other end may still want to tell something.
         our_cue
     });
 }
 
-fn in_a_child(options: &Options, theirs: impl FnOnce(Channel, &Cue)) -> (Child, Channel, Cue) {
+fn in_a_child(
+    options: &Options,
+    link: LinkChoice,
+    theirs: impl FnOnce(Channel, &Cue),
+) -> (Child, Channel, Cue) {
     let (our_end, their_end) = pair(options).unwrap();
     let (our_cue, their_cue) = cue::pair();
     let (mut our_end, mut our_cue) = (Some(our_end), Some(our_cue));
@@ -75,5 +107,5 @@ fn in_a_child(options: &Options, theirs: impl FnOnce(Channel, &Cue)) -> (Child, 
         drop((our_end.take(), our_cue.take()));
         theirs(their_end.connect().unwrap(), &their_cue);
     });
-    (child, our_end.unwrap().connect().unwrap(), our_cue.unwrap())
+    (child, connect(our_end.unwrap(), link), our_cue.unwrap())
 }
