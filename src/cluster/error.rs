@@ -1,4 +1,5 @@
-//! What can go wrong, one type for each operation.
+//! What can go wrong, one type for each operation. Those of the operations of a running cluster have at most 24 bytes
+//! (tests: `the_errors_of_a_running_cluster_are_small`).
 
 use super::id::WorkerId;
 use crate::channel::CapacityError;
@@ -323,3 +324,21 @@ impl fmt::Display for HandshakeError {
 }
 
 impl std::error::Error for HandshakeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the documentation of this module says.
+    const MOST: usize = 24;
+
+    #[test]
+    fn the_errors_of_a_running_cluster_are_small() {
+        let sizes = [
+            ("NextEventError", size_of::<NextEventError>()),
+            ("SendError", size_of::<SendError>()),
+            ("StopError", size_of::<StopError>()),
+        ];
+        assert!(sizes.iter().all(|(_, size)| *size <= MOST), "{sizes:?}");
+    }
+}

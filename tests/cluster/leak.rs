@@ -2,7 +2,8 @@
 
 use crate::alone;
 use crate::diary::Diary;
-use crate::program::{self, LEISURE, LINKS, cast, comes_to, descriptors, echo, has_children};
+use crate::program::{self, LEISURE, LINKS, cast, comes_to, descriptors, echo, has_children, over_each_link};
+use crate::support::thread;
 
 /// Clusters over each link.
 const ROUNDS: usize = 10;
@@ -46,4 +47,26 @@ fn clusters_that_came_and_went_leave_nothing() {
         comes_to(&first, held, "after so many clusters");
         assert!(!has_children());
     }));
+}
+
+#[test]
+fn a_master_has_no_thread_for_each_worker() {
+    alone!(|| program::run(echo, || over_each_link(|link| {
+        let mut of_one = None;
+        for workers in [1, 8] {
+            let (cluster, mut diary) = (cast(workers, link, ""), Diary::default());
+            diary.all_online(&cluster, workers);
+            // All of them were used, so what is started late is there.
+            for id in cluster.ids() {
+                cluster.send(id, b"there?").unwrap();
+                diary.next_message(&cluster);
+            }
+            let of_one = of_one.get_or_insert_with(thread::names);
+            assert!(of_one.contains(&"ringway-cluster".into()), "{of_one:?}");
+            comes_to(of_one, thread::names, &format!("threads with {workers} workers"));
+            cluster.stop(LEISURE).unwrap();
+            diary.read_on(&cluster, |_, _| {});
+            diary.ends_well();
+        }
+    })));
 }

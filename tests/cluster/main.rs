@@ -11,6 +11,8 @@ mod diary;
 mod fairness;
 mod fallback;
 mod flood;
+mod guest;
+mod idle;
 mod impostor;
 mod input;
 mod leak;

@@ -18,7 +18,31 @@ pub fn state(thread: u32) -> Option<char> {
 
 /// How often the calling thread has gone to sleep of its own will.
 pub fn sleeps() -> u64 {
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-    line.unwrap().trim().parse().unwrap()
+    field("/proc/thread-self/status", "voluntary_ctxt_switches").parse().unwrap()
+}
+
+/// What the kernel says of a thread under this name, in one of its `status` files.
+pub fn field(status: &str, name: &str) -> String {
+    find(status, name).unwrap_or_else(|| panic!("{status} has no {name}"))
+}
+
+/// The same, `None` for a thread that is gone.
+pub fn find(status: &str, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(status).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    Some(value.trim().to_owned())
+}
+
+/// The directories in which the kernel speaks of the threads of a process: a pid, or `self`.
+pub fn all(process: &str) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    tasks.map(|task| task.unwrap().path().to_str().unwrap().to_owned()).collect()
+}
+
+/// The names of the threads of this process, in order.
+pub fn names() -> Vec<String> {
+    let names = all("self").into_iter().filter_map(|task| find(&format!("{task}/status"), "Name"));
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
 }

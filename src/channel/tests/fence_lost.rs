@@ -3,7 +3,7 @@
 use crate::channel::{Channel, Options, Wait, pair};
 use crate::ring::Fences;
 use crate::sys::pidfd::Exit;
-use crate::sys::tests::{alone, deny, fork_child, in_fork, watchdog};
+use crate::sys::tests::{alone, deny, fork_child, in_fork, skip, watchdog};
 use crate::sys::{Errno, membarrier};
 use crate::wait::nap;
 use std::time::Instant;
@@ -67,7 +67,7 @@ fn lose(ours: bool, theirs: bool) {
 fn an_end_that_loses_membarrier_naps_until_its_peer_executes_full_fences() {
     alone(|| {
         if !membarrier::register() {
-            return eprintln!("skipped: there is no membarrier here");
+            return skip("there is no membarrier here");
         }
         for (ours, theirs) in [(true, false), (false, true), (true, true)] {
             assert_eq!(in_fork(|| lose(ours, theirs)), Exit::Code(0), "{ours} {theirs}");

@@ -1,5 +1,6 @@
 //! What needs more than the public face; the rest is in `tests/conformance`.
 
+mod errors;
 mod fence_lost;
 mod gone;
 mod hostile;
@@ -7,8 +8,8 @@ mod hostile;
 use super::{Channel, Options, Sender, pair};
 use crate::link::{Rx, Tx};
 use crate::ring::Fences;
-use crate::sys::tests::alone;
 use crate::sys::tests::membarrier::registered;
+use crate::sys::tests::{alone, skip};
 use std::time::Duration;
 
 fn connected(options: &Options) -> (Channel, Channel) {
@@ -131,7 +132,7 @@ fn whoever_agrees_on_light_fences_is_registered_for_heavy_ones() {
         let (ours, _theirs) = connected(&Options::new());
         match ours.about().fences {
             Fences::Membarrier => assert_ne!(registered(), Some(false)),
-            Fences::SeqCst => eprintln!("skipped: there is no membarrier here"),
+            Fences::SeqCst => skip("there is no membarrier here"),
         }
     });
 }

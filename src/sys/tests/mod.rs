@@ -37,6 +37,29 @@ pub(crate) fn watchdog() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
 
+/// Says why a test, or a part of one, is not run on this host. Where `CI` is set it fails: there all are run.
+#[track_caller]
+pub(crate) fn skip(why: &str) {
+    skip_unless(std::env::var_os("CI").is_some_and(|value| !value.is_empty()), why);
+}
+
+#[track_caller]
+fn skip_unless(needed: bool, why: &str) {
+    assert!(!needed, "this test must not be skipped here: {why}");
+    eprintln!("skipped: {why}");
+}
+
+#[test]
+#[should_panic(expected = "must not be skipped here: no moon")]
+fn a_test_that_is_needed_is_not_skipped() {
+    skip_unless(true, "no moon");
+}
+
+#[test]
+fn a_test_that_is_not_needed_may_be_skipped() {
+    skip_unless(false, "no moon");
+}
+
 /// Runs the body of a test in a process of its own, in which no other test runs.
 pub(crate) fn alone<F: FnOnce()>(body: F) {
     let full = std::any::type_name::<F>();

@@ -9,7 +9,7 @@ use crate::ring::lines::AWAKE;
 use crate::sync::{AtomicU32, AtomicU64, Fences, Ordering};
 use crate::sys::map::Mapping;
 use crate::sys::tests::raw::{word32, word64};
-use crate::sys::tests::{alone, watchdog};
+use crate::sys::tests::{alone, skip, watchdog};
 use crate::sys::{futex, membarrier};
 use crate::wait::Condition;
 use crate::wait::sleep::{Ended, Presence, block};
@@ -103,7 +103,7 @@ fn a_sleeper_with_a_membarrier_is_woken_whenever_it_is_met() {
         if membarrier::register() {
             never_sleeps_through(Fences::Membarrier);
         } else {
-            eprintln!("skipped: there is no membarrier here");
+            skip("there is no membarrier here");
         }
     });
 }

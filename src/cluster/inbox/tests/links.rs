@@ -10,7 +10,7 @@ use crate::cluster::links::{Incoming, Links};
 use crate::link::Tx;
 use crate::sys::epoll::Interest;
 use crate::sys::pidfd::Exit;
-use crate::sys::tests::{alone, deny, in_fork};
+use crate::sys::tests::{alone, deny, in_fork, skip};
 use crate::sys::{Errno, membarrier};
 use crate::wait::nap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -202,7 +202,7 @@ fn lose(master: bool, worker: bool) {
 fn a_master_and_a_worker_that_lose_membarrier_nap_until_the_other_executes_full_fences() {
     alone(|| {
         if !membarrier::register() {
-            return eprintln!("skipped: there is no membarrier here");
+            return skip("there is no membarrier here");
         }
         for (master, worker) in [(true, false), (false, true), (true, true)] {
             assert_eq!(in_fork(|| lose(master, worker)), Exit::Code(0), "{master} {worker}");
