@@ -9,10 +9,11 @@ use super::runtime::{Runtime, Shared};
 use super::spawn::Program;
 use super::supervisor::{Limits, Supervisor};
 use crate::sys::fork::Origin;
+use crate::sys::process;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long the workers have to finish when the last handle of a cluster is dropped without a stop.
@@ -35,9 +36,7 @@ impl<P: Port> Master<P> {
         let runtime =
             Runtime::new(supervisor, port, program, Arc::clone(&shared)).map_err(need("an epoll"))?;
         let (says, hears) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("ringway-cluster".into())
-            .spawn(move || runtime.run(&says))
+        let thread = process::spawn_thread("ringway-cluster", None, move || runtime.run(&says))
             .map_err(need("a thread"))?;
         let started = hears.recv();
         let mut master = Master { shared, thread: Some(thread), origin };

@@ -19,7 +19,7 @@ use super::supervisor::{Action, End, Input, Signal, Supervisor};
 use crate::sys::epoll::{Epoll, Interest, Ready};
 use crate::sys::eventfd::Bell;
 use crate::sys::pidfd;
-use crate::sys::process::{self, SignalMask};
+use crate::sys::process::SignalMask;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
@@ -138,7 +138,6 @@ impl<P: Port> Runtime<P> {
     /// Runs until the last worker is gone. Says whether the cluster has started as soon as that is known; if it has
     /// not, nothing of it is left then.
     pub(crate) fn run(mut self, started: &mpsc::Sender<Result<(), StartError>>) {
-        process::block_signals();
         let finish = Finish(Arc::clone(&self.shared));
         let first = self.supervisor.begin();
         let mut finished = self.perform(first);

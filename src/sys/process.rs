@@ -7,6 +7,7 @@ use super::pidfd::{Exit, Pid, Signal, reap_one};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, WaitId, WaitIdOptions, getrlimit};
 use std::os::fd::OwnedFd;
+use std::thread::JoinHandle;
 
 /// How many processors the calling thread may run on, at least 1.
 pub(crate) fn cpus() -> usize {
@@ -70,13 +71,12 @@ pub(crate) fn told_of_end(child: Pid) -> std::io::Result<OwnedFd> {
     let ended = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let tell = ended.try_clone()?;
     let wait = move || {
-        block_signals();
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         // An error means that somebody else has taken the status: it has ended as well.
         let _ = rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::Pid(child), options));
         let _ = rustix::io::write(&tell, &1_u64.to_ne_bytes());
     };
-    std::thread::Builder::new().name("ringway-child".into()).stack_size(64 * 1024).spawn(wait)?;
+    spawn_thread("ringway-child", Some(64 * 1024), wait)?;
     Ok(ended)
 }
 
@@ -85,9 +85,28 @@ pub(crate) fn signal(child: Pid, signal: Signal) -> Result<()> {
     rustix::process::kill_process(child, signal)
 }
 
-/// Blocks every signal in the calling thread: for threads that the library owns, so that the host's handlers
-/// run on the host's threads.
-pub(crate) fn block_signals() {
+/// Starts a thread of the library's own, in which every signal is blocked from its first instruction on, so that the
+/// host's handlers run on the host's threads. `stack`: bytes, or what is usual.
+///
+/// # Errors
+/// Those of the thread's start.
+pub(crate) fn spawn_thread<T: Send + 'static>(
+    name: &str,
+    stack: Option<usize>,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<T>> {
+    let builder = std::thread::Builder::new().name(name.into());
+    let builder = stack.into_iter().fold(builder, std::thread::Builder::stack_size);
+    // A thread begins with the mask of the one that starts it.
+    let mask = SignalMask::current();
+    block_signals();
+    let thread = builder.spawn(body);
+    mask.set();
+    thread
+}
+
+/// Blocks every signal in the calling thread.
+fn block_signals() {
     let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigfillset` initialises the set that it is given.
     let all = unsafe {

@@ -76,10 +76,7 @@ impl Watch {
         let epoll = Arc::new(Epoll::new()?);
         let watched = Arc::new(Mutex::new(Entries::default()));
         let watch = Self { origin: Origin::here(), epoll: Arc::clone(&epoll), watched: Arc::clone(&watched) };
-        std::thread::Builder::new()
-            .name("ringway-watch".into())
-            .stack_size(64 * 1024)
-            .spawn(move || run(&epoll, &watched))
+        process::spawn_thread("ringway-watch", Some(64 * 1024), move || run(&epoll, &watched))
             .map_err(|error| crate::sys::Errno::from_io_error(&error).unwrap_or(crate::sys::Errno::AGAIN))?;
         Ok(watch)
     }
@@ -120,7 +117,6 @@ impl Watch {
 }
 
 fn run(epoll: &Epoll, watched: &Mutex<Entries>) {
-    process::block_signals();
     let find = |token: u64| {
         let entries = watched.lock().unwrap_or_else(PoisonError::into_inner);
         entries.by_token.get(&token).and_then(Weak::upgrade)
