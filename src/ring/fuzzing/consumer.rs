@@ -233,7 +233,7 @@ impl Run {
         let mut start = self.consumer.position();
         if header.kind == Kind::Data && self.word(start) != word {
             // Behind padding.
-            start = start.next_multiple_of(self.capacity as u64);
+            start = start.wrapping_add(self.capacity as u64 - start % self.capacity as u64);
         }
         let own = arithmetic::record(header.len as usize);
         let lined = header.kind == Kind::Data && header.flags.has(Flags::LINED);
