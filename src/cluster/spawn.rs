@@ -7,17 +7,19 @@
 #![allow(unsafe_code)]
 
 use super::mark::{Mark, Sockets, VARIABLE};
+use crate::sys::eventfd::Bell;
 use crate::sys::pidfd::{self, Exit, Pid, Signal};
 use crate::sys::process::SignalMask;
 use crate::sys::{Errno, inherit, process, socket};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The running program, whatever stands at its path now.
@@ -76,9 +78,15 @@ impl Program {
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: Pid,
-    /// Readable when the process has ended: its pidfd, or what a thread writes to.
-    ended: OwnedFd,
-    is_pidfd: bool,
+    witness: Witness,
+}
+
+/// What tells that the process has ended.
+#[derive(Debug)]
+enum Witness {
+    Pidfd(OwnedFd),
+    /// Where pidfds are denied. Until the child is reaped, its pid is its own.
+    Bell(Arc<Bell>),
 }
 
 impl Process {
@@ -99,8 +107,8 @@ impl Process {
         unsafe { command.pre_exec(move || prepare(mask, master).map_err(io::Error::from)) };
         let mut child = command.spawn()?;
         let pid = Pid::from_child(&child);
-        match ended(pid) {
-            Ok((ended, is_pidfd)) => Ok(Process { pid, ended, is_pidfd }),
+        match Witness::of(pid) {
+            Ok(witness) => Ok(Process { pid, witness }),
             Err(error) => {
                 // Nobody could watch it. It was not reaped, so the pid is still its own.
                 let _ = child.kill();
@@ -115,15 +123,18 @@ impl Process {
     }
 
     /// Readable when the process has ended.
-    pub(crate) fn ended(&self) -> &OwnedFd {
-        &self.ended
+    pub(crate) fn ended(&self) -> BorrowedFd<'_> {
+        match &self.witness {
+            Witness::Pidfd(pidfd) => pidfd.as_fd(),
+            Witness::Bell(bell) => bell.as_fd(),
+        }
     }
 
     /// Sends a signal. A process that has ended does not mind.
     pub(crate) fn signal(&self, signal: Signal) {
-        let _ = match self.is_pidfd {
-            true => pidfd::signal(&self.ended, signal),
-            false => process::signal(self.pid, signal),
+        let _ = match &self.witness {
+            Witness::Pidfd(pidfd) => pidfd::signal(pidfd, signal),
+            Witness::Bell(_) => process::signal(self.pid, signal),
         };
     }
 
@@ -131,7 +142,7 @@ impl Process {
     pub(crate) fn end(self) {
         self.signal(Signal::KILL);
         let patience = Instant::now() + PATIENCE;
-        let _ = socket::wait_readable(&[self.ended.as_fd()], &mut Vec::new(), Some(patience));
+        let _ = socket::wait_readable(&[self.ended()], &mut Vec::new(), Some(patience));
         let _ = self.reap();
     }
 
@@ -140,16 +151,20 @@ impl Process {
     /// # Errors
     /// `ECHILD`: it has ended and other code of this process has taken its status.
     pub(crate) fn reap(&self) -> Result<Option<Exit>, Errno> {
-        if self.is_pidfd { pidfd::reap(&self.ended) } else { process::reap(self.pid) }
+        match &self.witness {
+            Witness::Pidfd(pidfd) => pidfd::reap(pidfd),
+            Witness::Bell(_) => process::reap(self.pid),
+        }
     }
 }
 
-/// What becomes readable when the child has ended, and whether that is a pidfd.
-fn ended(child: Pid) -> io::Result<(OwnedFd, bool)> {
-    match pidfd::open(child) {
-        Ok(pidfd) => Ok((pidfd, true)),
-        Err(Errno::PERM | Errno::ACCESS | Errno::NOSYS) => Ok((process::told_of_end(child)?, false)),
-        Err(errno) => Err(errno.into()),
+impl Witness {
+    fn of(child: Pid) -> io::Result<Self> {
+        match pidfd::open(child) {
+            Ok(pidfd) => Ok(Self::Pidfd(pidfd)),
+            Err(Errno::PERM | Errno::ACCESS | Errno::NOSYS) => Ok(Self::Bell(process::told_of_end(child)?)),
+            Err(errno) => Err(errno.into()),
+        }
     }
 }
 

@@ -100,7 +100,7 @@ impl Peer {
         self.turns.sent.store(position + BEGINS, Ordering::Relaxed);
     }
 
-    /// A message was sent, and the next one begins at `position`.
+    /// A message was sent, or refused, and the next one begins at `position`.
     #[inline(always)]
     pub(crate) fn sent_up_to(&self, position: u64) {
         self.turns.sent.store(position + ENDED, Ordering::Relaxed);

@@ -3,10 +3,10 @@
 #![allow(unsafe_code)]
 
 use super::Result;
+use super::eventfd::Bell;
 use super::pidfd::{Exit, Pid, Signal, reap_one};
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, WaitId, WaitIdOptions, getrlimit};
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// How many processors the calling thread may run on, at least 1.
@@ -62,22 +62,22 @@ pub(crate) fn reap(child: Pid) -> Result<Option<Exit>> {
     reap_one(WaitId::Pid(child))
 }
 
-/// A descriptor that becomes readable when the child has ended, where pidfds are denied: a thread waits for that, and ends
-/// with it. It does not take the child's status.
+/// A bell that is rung when the child has ended, where pidfds are denied: a thread waits for that, and ends with it. It
+/// does not take the child's status.
 ///
 /// # Errors
 /// Those of `eventfd` and of the thread's start.
-pub(crate) fn told_of_end(child: Pid) -> std::io::Result<OwnedFd> {
-    let ended = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    let tell = ended.try_clone()?;
+pub(crate) fn told_of_end(child: Pid) -> std::io::Result<Arc<Bell>> {
+    let bell = Arc::new(Bell::new()?);
+    let rung = Arc::clone(&bell);
     let wait = move || {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         // An error means that somebody else has taken the status: it has ended as well.
         let _ = rustix::io::retry_on_intr(|| rustix::process::waitid(WaitId::Pid(child), options));
-        let _ = rustix::io::write(&tell, &1_u64.to_ne_bytes());
+        rung.ring();
     };
     spawn_thread("ringway-child", Some(64 * 1024), wait)?;
-    Ok(ended)
+    Ok(bell)
 }
 
 /// [`super::pidfd::signal`] where pidfds are denied. Only for a child that was not reaped.

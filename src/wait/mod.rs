@@ -59,7 +59,9 @@
 //! A process that sleeps on futexes has one thread in `epoll_wait` on its links' control sockets (hang-up) and its peers'
 //! pidfds, with all signals blocked ([`watch`]). On news it sets the link's flag, fences, swaps the wait words to 0 and
 //! wakes. A dying process closes its sockets before its pidfd tells, so a hang-up is passed on only after half a second in
-//! which the pidfd was silent, and a death at once. A peer killed between its commit and its wake-up is thereby as good as one that finished. tests:
+//! which the pidfd was silent, and a death at once. A peer killed between its commit and its wake-up is thereby as good as
+//! one that finished. Where two threads make a process's first links at the same moment, each may start a watch thread: one
+//! is used, the other sleeps for good. tests:
 //! `what_was_committed_by_a_producer_killed_before_its_wake_up_is_delivered`,
 //! `a_commit_and_the_death_of_another_process_wake_the_same_sleeper`,
 //! `a_hang_up_that_was_the_beginning_of_a_death_is_told_as_a_death`

@@ -7,7 +7,7 @@ use crate::sys::process::SignalMask;
 use crate::sys::{Errno, socket};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ fn spawn(program: &Program, sockets: Sockets) -> io::Result<Process> {
 fn end(process: &Process) -> Result<Option<Exit>, Errno> {
     let mut ready = Vec::new();
     let watchdog = Instant::now() + Duration::from_secs(20);
-    socket::wait_readable(&[process.ended().as_fd()], &mut ready, Some(watchdog)).unwrap();
+    socket::wait_readable(&[process.ended()], &mut ready, Some(watchdog)).unwrap();
     assert_eq!(ready.len(), 1, "it ends");
     process.reap()
 }

@@ -1,7 +1,7 @@
 //! The short way of an end that takes turns: records that keep to one line, and zeros that are written ahead.
 
 use super::ring;
-use crate::ring::fuzzing::to_line;
+use crate::ring::fuzzing::turn;
 use crate::ring::{Flags, HeapMemory};
 use crate::ring::{Header, Kind, Memory, PopError, Producer};
 use crate::sync::Ordering;
@@ -74,10 +74,8 @@ fn the_zero_behind_the_next_record_stands_before_that_is_written() {
         producer.push(&[]).unwrap();
         assert!(producer.push_turn(&vec![1; len]));
         for _ in 0..3 {
-            let own = 8 + (len as u64).div_ceil(8) * 8;
-            let rest = to_line(producer.position() + own) as u64;
-            let given = if rest < own { rest } else { 0 };
-            assert_eq!(word(&producer, producer.position() + own + given), 0, "{len} bytes");
+            let bytes = turn(producer.position(), len) as u64;
+            assert_eq!(word(&producer, producer.position() + bytes), 0, "{len} bytes");
             assert!(producer.push_turn(&vec![1; len]));
         }
         while consumer.pop().is_ok() {}
