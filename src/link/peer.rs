@@ -39,18 +39,25 @@ pub(crate) struct Peer {
     turns: CachePadded<Turns>,
 }
 
-/// What the two halves of this end tell each other about who is to send next. Hints: nothing but speed rests on them.
-#[derive(Debug, Default)]
-struct Turns {
-    /// Where the last message sent ended, and how: with one of the tags below.
-    sent: AtomicU64,
-    /// What `sent` was when the receiving half waited last.
-    waited: AtomicU64,
-}
+/// What the two halves of this end tell each other about who is to send next, in one word: [`WAITED`], [`STREAMS`], or
+/// the position that follows a message of one line, with which this end took its turn. A hint: nothing but speed rests
+/// on it.
+#[derive(Debug)]
+struct Turns(AtomicU64);
 
-/// Added to a position, which is a multiple of 8: a message ended there, or begins there.
-const ENDED: u64 = 1;
-const BEGINS: u64 = 2;
+/// The receiving half has waited since this end sent last.
+const WAITED: u64 = 1;
+/// This end sends one message after another.
+const STREAMS: u64 = 2;
+
+/// What a receiving half that begins to wait waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// The next message of a stream: nothing was sent since it waited last.
+    Next,
+    /// An answer. If this end took its turn with a message of one line, its next message will begin at `line`.
+    Answer { line: Option<u64> },
+}
 
 impl Peer {
     /// The peer behind a control socket. With a wait page it can be slept on by futex, and is watched.
@@ -69,7 +76,7 @@ impl Peer {
             None => (None, Side::A),
         };
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
-        let (wire, turns) = (None, CachePadded::default());
+        let (wire, turns) = (None, CachePadded::new(Turns(AtomicU64::new(WAITED))));
         let peer = Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, turns };
         let peer = Arc::new(peer);
         if peer.page.is_some() {
@@ -84,7 +91,7 @@ impl Peer {
     pub(crate) fn over_socket(control: Arc<OwnedFd>, pidfd: Option<OwnedFd>, wire: Arc<Wire>) -> Arc<Self> {
         let (origin, fences, page, side) = (Origin::here(), Fences::SeqCst, None, Side::A);
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
-        let (wire, turns) = (Some(wire), CachePadded::default());
+        let (wire, turns) = (Some(wire), CachePadded::new(Turns(AtomicU64::new(WAITED))));
         Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, turns })
     }
 
@@ -94,45 +101,36 @@ impl Peer {
         self.origin.forked()
     }
 
-    /// A message is about to be sent from `position` on, or refused.
+    /// Whether this end sends one message after another, with none received between them.
     #[inline(always)]
-    pub(crate) fn sends_from(&self, position: u64) {
-        self.turns.sent.store(position + BEGINS, Ordering::Relaxed);
+    pub(crate) fn streams(&self) -> bool {
+        self.turns.0.load(Ordering::Relaxed) == STREAMS
     }
 
-    /// A message was sent, or refused, and the next one begins at `position`.
+    /// A message is about to be sent: whether the receiving half has waited since this end sent last. Then the message is
+    /// an answer, or a call, and not one of a stream.
     #[inline(always)]
-    pub(crate) fn sent_up_to(&self, position: u64) {
-        self.turns.sent.store(position + ENDED, Ordering::Relaxed);
+    pub(crate) fn begins_to_send(&self) -> bool {
+        let had = self.turns.0.load(Ordering::Relaxed);
+        self.turns.0.store(STREAMS, Ordering::Relaxed);
+        had == WAITED
     }
 
-    /// The same, of a message that takes one line at most.
+    /// In its turn this end sent a message that takes one line at most, and its next one will begin at `position`.
     #[inline(always)]
-    pub(crate) fn sent_line(&self, position: u64) {
-        self.turns.sent.store(position, Ordering::Relaxed);
+    pub(crate) fn took_turn(&self, position: u64) {
+        self.turns.0.store(position, Ordering::Relaxed);
     }
 
-    /// Where the next message will begin, if the last one took one line at most.
-    #[inline(always)]
-    pub(crate) fn next_line(&self) -> Option<u64> {
-        let sent = self.turns.sent.load(Ordering::Relaxed);
-        (sent % 8 == 0).then_some(sent)
-    }
-
-    /// The receiving half begins to wait: whether this end has sent since it waited last, so that an answer is what it waits
-    /// for.
-    pub(crate) fn waits_for_answer(&self) -> bool {
-        let sent = self.turns.sent.load(Ordering::Relaxed);
-        let before = self.turns.waited.load(Ordering::Relaxed);
-        self.turns.waited.store(sent, Ordering::Relaxed);
-        before != sent
-    }
-
-    /// Whether the receiving half has waited since this end sent last: then the next message is an answer, or a call, and not
-    /// one of a stream.
-    #[inline(always)]
-    pub(crate) fn has_waited(&self) -> bool {
-        self.turns.waited.load(Ordering::Relaxed) == self.turns.sent.load(Ordering::Relaxed)
+    /// The receiving half begins to wait.
+    pub(crate) fn awaits(&self) -> Awaited {
+        let sent = self.turns.0.load(Ordering::Relaxed);
+        self.turns.0.store(WAITED, Ordering::Relaxed);
+        match sent {
+            WAITED => Awaited::Next,
+            STREAMS => Awaited::Answer { line: None },
+            position => Awaited::Answer { line: Some(position) },
+        }
     }
 
     /// Whether the peer is there. For [`crate::wait::sleep::block`].

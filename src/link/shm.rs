@@ -3,7 +3,7 @@
 use super::condition::{Data, Space};
 use super::error::{Cause, RxError, TxError};
 use super::grant::{Batch, Grant};
-use super::peer::Peer;
+use super::peer::{Awaited, Peer};
 use super::rx::Armed;
 use super::tx::Relief;
 use crate::ring::lines::{DOORBELL, SPACE};
@@ -57,23 +57,18 @@ impl ShmTx {
         if !here || message.len() as u64 > self.max_message {
             return false;
         }
-        if self.peer.has_waited() {
-            return self.send_turn(message);
-        }
-        let sent = self.producer.push_fast(message);
-        self.peer.sent_up_to(self.producer.position());
-        sent
+        if self.peer.streams() { self.producer.push_fast(message) } else { self.send_turn(message) }
     }
 
     /// The same, when the peer may be waiting for this one message. Apart, so that streams have the registers to themselves.
     #[inline(never)]
     fn send_turn(&mut self, message: &[u8]) -> bool {
+        if !self.peer.begins_to_send() {
+            return self.producer.push_fast(message);
+        }
         let sent = self.producer.push_turn(message);
-        let position = self.producer.position();
-        if footprint(message.len() as u64) <= CACHE_LINE {
-            self.peer.sent_line(position);
-        } else {
-            self.peer.sent_up_to(position);
+        if sent && footprint(message.len() as u64) <= CACHE_LINE {
+            self.peer.took_turn(self.producer.position());
         }
         sent
     }
@@ -92,7 +87,7 @@ impl ShmTx {
     /// Not a copy of the parent's, and the peer is there.
     #[inline(always)]
     pub(crate) fn usable(&self) -> Result<(), TxError> {
-        self.peer.sends_from(self.producer.position());
+        self.peer.begins_to_send();
         if self.peer.forked() {
             return Err(TxError::Disconnected(Cause::Forked));
         }
@@ -352,14 +347,12 @@ impl ShmRx {
             return false;
         }
         self.consumer.publish();
-        let streams = !self.peer.waits_for_answer();
+        let awaited = self.peer.awaits();
         let Self { consumer, spinner, .. } = self;
-        let seen = spinner.linger(&mut Data { consumer, streams });
-        if seen && !streams {
+        let seen = spinner.linger(&mut Data { consumer, streams: awaited == Awaited::Next });
+        if let (true, Awaited::Answer { line: Some(position) }) = (seen, awaited) {
             // Whoever took turns until now will send next: its line comes while this message is copied out.
-            if let Some(position) = self.peer.next_line() {
-                self.consumer.memory().fetch_outgoing(position);
-            }
+            self.consumer.memory().fetch_outgoing(position);
         }
         self.lingered = !seen;
         seen
@@ -368,7 +361,7 @@ impl ShmRx {
     /// Waits until there is something to take, or to report. `false`: the deadline passed first.
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> bool {
         // What has lingered in vain waits for an answer, or for a stream that is not quick.
-        let streams = !std::mem::take(&mut self.lingered) && !self.peer.waits_for_answer();
+        let streams = !std::mem::take(&mut self.lingered) && self.peer.awaits() == Awaited::Next;
         let Self { consumer, peer, spinner, .. } = self;
         let mut data = Data { consumer, streams };
         block(&mut data, spinner, peer.fences, peer.presence(), deadline) != Ended::TimedOut

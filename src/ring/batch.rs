@@ -22,6 +22,8 @@ pub struct Batch<'a, M: Memory> {
     end: u64,
     /// Bytes taken so far, padding not counted.
     bytes: u64,
+    /// How many bytes from `end` on a record may take with nothing else to look at. 0 means: look.
+    room: u64,
     /// What the producer's marks will be.
     marks: Marks,
 }
@@ -31,7 +33,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     pub(super) fn new(producer: &'a mut Producer<M>) -> Self {
         let position = producer.position();
         let marks = producer.marks();
-        Self { producer, first: None, last: position, end: position, bytes: 0, marks }
+        Self { producer, first: None, last: position, end: position, bytes: 0, room: 0, marks }
     }
 
     /// Adds one record.
@@ -40,6 +42,37 @@ impl<'a, M: Memory> Batch<'a, M> {
     /// [`PushError`]; the batch is as it was before, and can still be committed.
     #[inline]
     pub fn push(&mut self, payload: &[u8]) -> Result<(), PushError> {
+        if self.push_fast(payload) { Ok(()) } else { self.push_slow(payload) }
+    }
+
+    /// The short way to [`Batch::push`], from the second record on: `false` if there is anything to look at first, and
+    /// nothing was added.
+    #[inline(always)]
+    fn push_fast(&mut self, payload: &[u8]) -> bool {
+        let bytes = footprint(payload.len() as u64);
+        let Some(place) = self.producer.place_within(self.room, self.end, bytes) else { return false };
+        let first = self.producer.geometry().word(place.start);
+        let record = self.producer.memory().words().get(first..first + (bytes / HEADER) as usize);
+        let Some([header, words @ ..]) = record else { return false };
+        copy::store(words, payload);
+        // The first header of the batch, which is withheld, makes this one visible.
+        header.store(Header::data(payload.len() as u32).to_word(), Ordering::Relaxed);
+        self.advance(place);
+        self.room -= bytes;
+        true
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, place: Place) {
+        let bytes = place.end.wrapping_sub(place.start);
+        (self.last, self.end) = (place.start, place.end);
+        self.bytes += bytes;
+        self.producer.will_write(place.end);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_slow(&mut self, payload: &[u8]) -> Result<(), PushError> {
         let max = self.producer.geometry().max_payload();
         if payload.len() as u64 > max {
             return Err(PushError::TooLong { len: payload.len() as u64, max });
@@ -81,10 +114,10 @@ impl<'a, M: Memory> Batch<'a, M> {
 
     /// Adds `message` as fragments; on an error the batch is as it was before.
     pub(super) fn push_fragments(&mut self, message: &[u8]) -> Result<(), PushError> {
-        let before = (self.first, self.last, self.end, self.bytes, self.marks);
+        let before = (self.first, self.last, self.end, self.bytes, self.room, self.marks);
         let pushed = self.try_fragments(message);
         if pushed.is_err() {
-            (self.first, self.last, self.end, self.bytes, self.marks) = before;
+            (self.first, self.last, self.end, self.bytes, self.room, self.marks) = before;
         }
         pushed
     }
@@ -104,10 +137,10 @@ impl<'a, M: Memory> Batch<'a, M> {
         Ok(())
     }
 
-    #[inline]
     fn add(&mut self, header: Header, prefix: Option<[u8; 8]>, payload: &[u8]) -> Result<(), PushError> {
+        let geometry = self.producer.geometry();
         let need = footprint(u64::from(header.len));
-        if self.bytes + need > self.producer.geometry().max_batch() {
+        if self.bytes + need > geometry.max_batch() {
             return Err(PushError::BatchFull);
         }
         let place = self.producer.reserve(self.end, need)?;
@@ -121,10 +154,9 @@ impl<'a, M: Memory> Batch<'a, M> {
             None => copy::store(words, payload),
         }
         self.place(place, header);
-        self.last = place.start;
-        self.end = place.end;
-        self.bytes += need;
         self.marks.pass(place.end);
+        self.advance(place);
+        self.room = self.producer.survey(self.end, &self.marks).min(geometry.max_batch() - self.bytes);
         Ok(())
     }
 

@@ -20,13 +20,14 @@ pub const STRING_FROM: usize = 192;
 /// Stores `source` into the ring, from the first byte of `words` on. The bytes after it in its last word become 0.
 #[inline(always)]
 pub fn store(words: &[AtomicU64], source: &[u8]) {
-    assert!(source.len() <= words.len() * 8);
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
     if source.len() >= STRING_FROM {
         return string_store(words, source);
     }
-    let (whole, rest) = source.split_at(source.len() & !7);
-    for (word, chunk) in words.iter().zip(whole.chunks_exact(8)) {
+    let (whole, last) = words.split_at(source.len() / 8);
+    let chunks = source.chunks_exact(8);
+    let rest = chunks.remainder();
+    for (word, chunk) in whole.iter().zip(chunks) {
         word.store(
             u64::from_ne_bytes([
                 chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7],
@@ -35,7 +36,7 @@ pub fn store(words: &[AtomicU64], source: &[u8]) {
         );
     }
     if !rest.is_empty() {
-        words[whole.len() / 8].store(gather(rest), Ordering::Relaxed);
+        last[0].store(gather(rest), Ordering::Relaxed);
     }
 }
 
@@ -81,18 +82,18 @@ fn scatter(word: u64, bytes: &mut [u8]) {
 /// Loads bytes from the ring, from the first byte of `words` on, until `target` is full.
 #[inline(always)]
 pub fn load(words: &[AtomicU64], target: &mut [u8]) {
-    assert!(target.len() <= words.len() * 8);
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
     if target.len() >= STRING_FROM {
         return string_load(words, target);
     }
-    let (whole, rest) = target.split_at_mut(target.len() & !7);
-    let words_of_whole = whole.len() / 8;
-    for (word, chunk) in words.iter().zip(whole.chunks_exact_mut(8)) {
+    let (whole, last) = words.split_at(target.len() / 8);
+    let mut chunks = target.chunks_exact_mut(8);
+    for (word, chunk) in whole.iter().zip(&mut chunks) {
         chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
     }
+    let rest = chunks.into_remainder();
     if !rest.is_empty() {
-        scatter(words[words_of_whole].load(Ordering::Relaxed), rest);
+        scatter(last[0].load(Ordering::Relaxed), rest);
     }
 }
 
@@ -124,7 +125,8 @@ fn patch(word: &AtomicU64, at: usize, bytes: &[u8]) {
 #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
 #[inline(always)]
 fn string_store(words: &[AtomicU64], source: &[u8]) {
-    // SAFETY: `store` asserted that `words` covers `source.len()` bytes, and an AtomicU64 may be written through
+    assert!(source.len() <= words.len() * 8);
+    // SAFETY: it was asserted that `words` covers `source.len()` bytes, and an AtomicU64 may be written through
     // a shared reference. The assembly is opaque, so nothing is assumed of a concurrent reader.
     unsafe { rep_movsb(source.as_ptr(), words.as_ptr().cast_mut().cast(), source.len()) }
 }
@@ -132,7 +134,8 @@ fn string_store(words: &[AtomicU64], source: &[u8]) {
 #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
 #[inline(always)]
 fn string_load(words: &[AtomicU64], target: &mut [u8]) {
-    // SAFETY: `load` asserted that `words` covers `target.len()` bytes; `target` is ours alone. The assembly is
+    assert!(target.len() <= words.len() * 8);
+    // SAFETY: it was asserted that `words` covers `target.len()` bytes; `target` is ours alone. The assembly is
     // opaque, so nothing is assumed of a concurrent writer.
     unsafe { rep_movsb(words.as_ptr().cast(), target.as_mut_ptr(), target.len()) }
 }

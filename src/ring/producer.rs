@@ -112,7 +112,7 @@ impl<M: Memory> Producer<M> {
         let place = self.reserve(self.position, footprint(len))?;
         copy::store(self.payload_words(place.start, len), payload);
         self.commit(place, self.first_header(len as u32));
-        self.room = self.survey();
+        self.room = self.survey(self.position, &self.marks);
         Ok(())
     }
 
@@ -134,19 +134,28 @@ impl<M: Memory> Producer<M> {
     /// Where the next record of `bytes` bytes goes.
     #[inline(always)]
     fn place(&mut self, bytes: u64) -> Result<Place, PushError> {
-        if bytes <= self.room && self.memory.armed_data().armed.load(Ordering::Relaxed) != CLOSED {
-            self.overwrite();
-            let (start, end) = (self.position, self.position.wrapping_add(bytes));
-            return Ok(Place { from: start, start, end });
+        match self.place_within(self.room, self.position, bytes) {
+            Some(place) => {
+                self.overwrite();
+                Ok(place)
+            }
+            None => self.place_slow(bytes),
         }
-        self.place_slow(bytes)
+    }
+
+    /// Where a record of `bytes` bytes goes after `from`, if it lies within the `room` from there on and the consumer takes
+    /// more.
+    #[inline(always)]
+    pub(super) fn place_within(&self, room: u64, from: u64, bytes: u64) -> Option<Place> {
+        let fits = bytes <= room && self.memory.armed_data().armed.load(Ordering::Relaxed) != CLOSED;
+        fits.then(|| Place { from, start: from, end: from.wrapping_add(bytes) })
     }
 
     #[cold]
     #[inline(never)]
     fn place_slow(&mut self, bytes: u64) -> Result<Place, PushError> {
         let place = self.reserve(self.position, bytes)?;
-        self.room = if place.from == place.start { self.survey() } else { 0 };
+        self.room = if place.from == place.start { self.survey(self.position, &self.marks) } else { 0 };
         Ok(place)
     }
 

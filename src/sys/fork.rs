@@ -92,12 +92,12 @@ impl Origin {
 
     /// Whether the caller runs in a forked child of that process: then nothing may be touched.
     #[inline(always)]
-    pub(crate) fn forked(self) -> bool {
+    pub(crate) fn forked(&self) -> bool {
         self.page.load(Ordering::Relaxed) != self.generation && self.is_child()
     }
 
     #[cold]
-    fn is_child(self) -> bool {
+    fn is_child(&self) -> bool {
         self.unguarded.is_none_or(|unguarded| process::id() != unguarded.pid)
     }
 }

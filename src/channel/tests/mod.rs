@@ -6,6 +6,7 @@ mod gone;
 mod hostile;
 
 use super::{Channel, Options, Sender, pair};
+use crate::link::peer::Awaited;
 use crate::link::{Rx, Tx};
 use crate::ring::Fences;
 use crate::sys::tests::membarrier::registered;
@@ -58,7 +59,7 @@ fn who_has_sent_waits_for_an_answer() {
     let ((mut sender, mut receiver), (_to, _from)) = (ours.split(), theirs.split());
     let mut waits_for_answer = || {
         let Rx::Shm(shm) = receiver.rx() else { panic!("not over shared memory") };
-        shm.peer().waits_for_answer()
+        shm.peer().awaits() != Awaited::Next
     };
     assert!(!waits_for_answer(), "nothing was sent yet");
     // The first message begins where the ring does.
@@ -78,6 +79,30 @@ fn who_has_sent_waits_for_an_answer() {
         assert!(waits_for_answer());
         assert!(!waits_for_answer(), "that was the answer");
     }
+}
+
+#[test]
+fn who_took_its_turn_with_one_line_will_send_from_the_next_one() {
+    let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm));
+    let ((mut sender, mut receiver), (_to, _from)) = (ours.split(), theirs.split());
+    let mut awaits = || {
+        let Rx::Shm(shm) = receiver.rx() else { panic!("not over shared memory") };
+        shm.peer().awaits()
+    };
+    let position = |sender: &mut Sender| {
+        let Tx::Shm(shm) = sender.tx() else { panic!("not over shared memory") };
+        shm.producer.position()
+    };
+    // Nothing was surveyed yet, so the first message goes the long way.
+    sender.send(&[1; 48]).unwrap();
+    assert_eq!(awaits(), Awaited::Answer { line: None });
+    sender.send(&[1; 48]).unwrap();
+    assert_eq!(awaits(), Awaited::Answer { line: Some(position(&mut sender)) });
+    sender.send(&[1; 57]).unwrap();
+    assert_eq!(awaits(), Awaited::Answer { line: None }, "that took more than a line");
+    (0..2).for_each(|_| sender.send(&[1; 48]).unwrap());
+    assert_eq!(awaits(), Awaited::Answer { line: None }, "the peer still reads what came second");
+    assert_eq!(awaits(), Awaited::Next);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::ring::error::PushError;
 use crate::ring::lines::CLOSED;
 use crate::ring::memory::Memory;
 use crate::ring::record::{CACHE_LINE, Flags, HEADER, Header, Kind, footprint, given_away};
+use crate::ring::salvage::Marks;
 use crate::sync::Ordering;
 
 /// How far behind the next header the line lies that a stream fetches ahead. The consumer polls the first 64 bytes, and a
@@ -91,16 +92,16 @@ impl<M: Memory> Producer<M> {
         }
     }
 
-    /// What [`Producer::push`] may take without a look.
-    pub(super) fn survey(&self) -> u64 {
+    /// How many bytes may be written from `position` on without a look: from P, or from where a batch has come to.
+    pub(in crate::ring) fn survey(&self, position: u64, marks: &Marks) -> u64 {
         if self.state != State::Open || self.is_streaming() {
             return 0;
         }
-        let used = self.position.wrapping_sub(self.head);
+        let used = position.wrapping_sub(self.head);
         let free = (self.geometry.capacity() - HEADER).saturating_sub(used);
-        let to_wrap = self.geometry.room(self.position) - HEADER;
-        let to_mark = self.marks.distance(self.position).saturating_sub(HEADER);
-        let ready = self.ready.wrapping_sub(self.position).saturating_sub(HEADER);
+        let to_wrap = self.geometry.room(position) - HEADER;
+        let to_mark = marks.distance(position).saturating_sub(HEADER);
+        let ready = self.ready.wrapping_sub(position).saturating_sub(HEADER);
         free.min(to_wrap).min(to_mark).min(ready).min(self.geometry.max_record())
     }
 

@@ -214,6 +214,39 @@ fn a_streamed_message_of_which_a_part_is_missing_is_counted_and_not_handed_back(
     assert_eq!(undelivered.streamed(), sent);
 }
 
+#[cfg(not(miri))]
+#[test]
+fn the_producer_keeps_a_start_in_each_eighth_that_a_batch_passes() {
+    // Each payload could be three records, so that a walk alone would not tell a cursor between them from an honest one.
+    let forged = [Header::data(0).to_word().to_ne_bytes(); 3].concat();
+    for (before, taken, after) in
+        (32..36).flat_map(|n| (0..16).flat_map(move |taken| [0, 8, 11, 13, 15].map(|m| (n, taken, m))))
+    {
+        let (mut producer, mut consumer) = ring(1024, 0);
+        for _ in 0..before {
+            producer.push(&forged).unwrap();
+            consumer.pop().unwrap();
+        }
+        consumer.publish();
+        assert_eq!(producer.is_released(), Ok(true));
+        let mut batch = producer.batch();
+        (0..16).for_each(|_| batch.push(&forged).unwrap());
+        batch.commit();
+        (0..taken).for_each(|_| assert_eq!(consumer.pop().as_ref(), Ok(&forged)));
+        consumer.publish();
+        (0..taken + after).for_each(|_| producer.push(&forged).unwrap());
+        let (liar, oldest) = (cursor(&producer) + 8, producer.position() + 8 - 1024);
+        producer.memory().cursor().cursor.store(liar, Ordering::Relaxed);
+        let refused = Err(Corrupt { field: Field::Cursor, value: liar });
+        // A record begins with each eighth; what was overwritten since is no help.
+        assert_eq!(
+            producer.salvage().map(drop) == refused,
+            liar & !127 >= oldest,
+            "{before}, {taken}, {after}"
+        );
+    }
+}
+
 #[test]
 fn a_cursor_that_points_into_a_payload_of_a_batch_is_refused() {
     let (mut producer, mut consumer) = ring(1024, 0);
