@@ -1,3 +1,5 @@
+// E0505
+
 use ringway::channel::Sender;
 
 fn send(mut sender: Sender) {

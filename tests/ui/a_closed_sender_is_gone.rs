@@ -1,3 +1,5 @@
+// E0382
+
 use ringway::channel::Sender;
 
 fn close(mut sender: Sender) {

@@ -1,3 +1,5 @@
+// E0515
+
 use ringway::channel::{Grant, Options, pair};
 
 fn grant() -> Grant<'static> {

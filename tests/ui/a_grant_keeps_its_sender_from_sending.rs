@@ -1,3 +1,5 @@
+// E0499
+
 use ringway::channel::Sender;
 
 fn send(sender: &mut Sender) {

@@ -1,3 +1,5 @@
+// E0499
+
 use ringway::channel::TrustedReceiver;
 
 fn read(receiver: &mut TrustedReceiver) -> usize {

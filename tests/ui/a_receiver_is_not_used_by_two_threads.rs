@@ -1,3 +1,5 @@
+// E0596
+
 use ringway::channel::Receiver;
 
 fn receive(receiver: &Receiver) {

@@ -1,3 +1,5 @@
+// E0308, E0308
+
 use ringway::channel::{Receiver, Sender};
 
 fn copies(sender: &Sender, receiver: &Receiver) -> (Sender, Receiver) {

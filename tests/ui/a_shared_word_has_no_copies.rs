@@ -1,3 +1,5 @@
+// E0599
+
 fn main() {
     let line = ringway::ring::lines::HeadLine::new();
     let copy = line.clone();

@@ -1,3 +1,5 @@
+// E0133
+
 use ringway::channel::Receiver;
 
 fn read(receiver: Receiver) -> usize {
