@@ -143,6 +143,8 @@ impl<'a, M: Memory> Batch<'a, M> {
         if self.bytes + need > geometry.max_batch() {
             return Err(PushError::BatchFull);
         }
+        // What is refused may change what the next record is told: it looks too.
+        self.room = 0;
         let place = self.producer.reserve(self.end, need)?;
         self.producer.will_write(place.end);
         let words = self.producer.payload_words(place.start, u64::from(header.len));
