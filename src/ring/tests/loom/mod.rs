@@ -39,13 +39,17 @@ fn explore_plain(name: &str, bound: Option<usize>, model: impl Fn() + Send + Syn
     });
 }
 
-/// Runs `model` as [`explore`] does, for each number of `cases`; all its executions count together.
+/// Runs `model` as [`explore`] does, for each number of `cases`; all its executions count together. If the environment
+/// asks for one model by its name in `RINGWAY_MODEL`, the others do nothing.
 fn explore_each(
     name: &str,
     bound: Option<usize>,
     cases: Range<usize>,
     model: impl Fn(usize) + Send + Sync + 'static,
 ) {
+    if std::env::var("RINGWAY_MODEL").is_ok_and(|wanted| wanted != name) {
+        return;
+    }
     let runs = Arc::new(Mutex::new(0_u64));
     let model = Arc::new(model);
     for case in cases {
