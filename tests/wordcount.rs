@@ -2,9 +2,12 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{self, OpenptFlags};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -56,11 +59,16 @@ impl Drop for Dir {
 
 /// Runs the example, which `cargo test` has built beside this test.
 fn wordcount<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Output {
+    wordcount_to(Stdio::piped(), args)
+}
+
+/// The same, with messages and progress going to `stderr`.
+fn wordcount_to<A: AsRef<OsStr>>(stderr: Stdio, args: impl IntoIterator<Item = A>) -> Output {
     let test = std::env::current_exe().unwrap();
     let example = test.parent().and_then(Path::parent).unwrap().join("examples/wordcount");
     assert!(example.exists(), "{example:?} is not there: `cargo build --example wordcount` makes it");
     let mut command = Command::new(example);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
     let child = command.spawn().unwrap();
     let pid = rustix::process::Pid::from_child(&child);
     let (sender, ended) = mpsc::channel();
@@ -146,6 +154,31 @@ fn each_transport_carries_the_repeated_input_and_the_start_up_is_told_apart() {
         assert!(startups.lines().any(|line| line.starts_with(name) && line.ends_with(" ms")), "{output:?}");
     }
     assert_eq!(stderr(&output), "", "no progress where there is no terminal");
+}
+
+#[test]
+fn progress_is_shown_on_a_terminal_and_taken_off_again() {
+    let dir = Dir::new("terminal");
+    let text = dir.write("text", "to be or not to be\n".repeat(1000));
+    let ours = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    pty::grantpt(&ours).unwrap();
+    pty::unlockpt(&ours).unwrap();
+    let name = pty::ptsname(&ours, Vec::new()).unwrap();
+    let terminal =
+        rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    let reader = thread::spawn(move || {
+        let mut shown = Vec::new();
+        // Once the last one who has the terminal open is gone, reading from it is an error.
+        let _ = File::from(ours).read_to_end(&mut shown);
+        String::from_utf8(shown).unwrap()
+    });
+    let output = wordcount_to(terminal.into(), [text.as_os_str(), "--mib=1".as_ref()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let shown = reader.join().unwrap();
+    // Each drawing begins at the left and clears what was there; the last one leaves nothing.
+    let lines: Vec<_> = shown.split('\r').collect();
+    assert!(lines.iter().any(|line| line.ends_with(" of 1 MiB\x1b[K")), "{shown:?}");
+    assert_eq!(lines.last(), Some(&"\x1b[K"), "{shown:?}");
 }
 
 #[test]

@@ -68,7 +68,7 @@
 //! - Sending and listening may be done in any order: while [`Cluster::send`] waits it takes in what that worker sends, up to
 //!   a bound, and then says [`SendError::Full`]. tests:
 //!   `a_million_messages_that_echo_before_the_first_event_do_not_hang_over_shared_memory`,
-//!   `many_messages_that_echo_before_the_first_event_do_not_hang_over_a_socket`
+//!   `a_million_messages_that_echo_before_the_first_event_do_not_hang_over_a_socket`
 //! - A worker that floods gets a bounded share of each turn (`docs/limits.md`). tests:
 //!   `a_worker_that_floods_gets_its_share_and_no_more`
 //! - [`Cluster::stop`] lets workers finish what was sent; who does not leave is ended with SIGTERM, then with SIGKILL.
@@ -83,7 +83,7 @@
 //!   child of a worker is no worker. tests: `a_worker_that_forgot_to_say_so_cannot_start_a_cluster`,
 //!   `a_child_of_a_worker_is_none_and_may_start_a_cluster_of_its_own`
 //! - Where shared memory cannot be had the link is a socket, and [`About::fallback`](crate::channel::About::fallback) of
-//!   [`Worker::about`] says why. tests: `a_worker_without_memfd_create_uses_the_socket_and_says_why`
+//!   [`Worker::about`] says why. tests: `a_worker_to_whom_a_call_is_denied_uses_what_is_left_and_says_why`
 //! - A worker that speaks nonsense is refused, with the reason, and killed. tests:
 //!   `a_worker_that_speaks_nonsense_is_refused_and_killed_and_leaves_nothing`
 //!

@@ -47,7 +47,7 @@ struct Turns(AtomicU64);
 
 /// The receiving half has waited since this end sent last.
 const WAITED: u64 = 1;
-/// This end sends one message after another.
+/// This end has sent, or tried to, since its receiving half waited last; not with one line in its turn.
 const STREAMS: u64 = 2;
 
 /// What a receiving half that begins to wait waits for.
@@ -101,7 +101,7 @@ impl Peer {
         self.origin.forked()
     }
 
-    /// Whether this end sends one message after another, with none received between them.
+    /// Whether this end has sent before, since its receiving half waited last: then this is one message of a stream.
     #[inline(always)]
     pub(crate) fn streams(&self) -> bool {
         self.turns.0.load(Ordering::Relaxed) == STREAMS

@@ -114,10 +114,11 @@ impl<'a, M: Memory> Batch<'a, M> {
 
     /// Adds `message` as fragments; on an error the batch is as it was before.
     pub(super) fn push_fragments(&mut self, message: &[u8]) -> Result<(), PushError> {
-        let before = (self.first, self.last, self.end, self.bytes, self.room, self.marks);
+        let before = (self.first, self.last, self.end, self.bytes, self.marks);
         let pushed = self.try_fragments(message);
         if pushed.is_err() {
-            (self.first, self.last, self.end, self.bytes, self.room, self.marks) = before;
+            (self.first, self.last, self.end, self.bytes, self.marks) = before;
+            self.room = 0;
         }
         pushed
     }

@@ -17,7 +17,7 @@ use crate::sync::{AtomicU64, Ordering};
 #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
 pub const STRING_FROM: usize = 192;
 
-/// Stores `source` into the ring, from the first byte of `words` on. The bytes after it in its last word become 0.
+/// Stores `source` into the ring, from the first byte of `words` on. The bytes after it in its last word mean nothing.
 #[inline(always)]
 pub fn store(words: &[AtomicU64], source: &[u8]) {
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]

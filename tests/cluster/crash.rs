@@ -63,7 +63,7 @@ fn without_pidfds(errno: i32) {
 
 /// Sends and receives as fast as it can, with the two halves: a sender that waits for space takes in nothing, so that
 /// what was taken was handed out.
-fn victim(worker: Worker) {
+pub fn victim(worker: Worker) {
     let tally = Tally::open(&role());
     let (mut sender, mut receiver) = worker.into_channel().split();
     std::thread::scope(|scope| {
@@ -84,7 +84,7 @@ fn victim(worker: Worker) {
     });
 }
 
-fn kill_one(link: LinkChoice, round: u32) {
+pub fn kill_one(link: LinkChoice, round: u32) {
     let tally = Tally::new();
     let builder = Cluster::builder().workers(1).link(link).capacity(64 << 10);
     let cluster = builder.env(program::ROLE, tally.path()).start().unwrap();

@@ -10,6 +10,7 @@ mod crash;
 mod diary;
 mod fairness;
 mod fallback;
+mod filtered;
 mod flood;
 mod guest;
 mod idle;

@@ -1,7 +1,8 @@
 //! What a channel promises, whatever carries it and wherever its other end is.
 //!
 //! Each sentence below is a function that is run over every link of [`every_link`] and, where it does not need a
-//! process to die, once with two threads of one process and once with a forked child at the other end.
+//! process to die, once with two threads of one process and once with a forked child at the other end; and over shared
+//! memory for each way to wait.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -44,16 +45,12 @@ macro_rules! of_any_two_ends {
             both_send::large_messages_pass_each_other
             both_send::many_threads_share_both_ends
             both_send::split_halves_that_send_their_longest_at_once_at_the_same_time_do_not_hang
-            both_send::a_sender_takes_in_what_comes_once_nobody_receives_any_more
             close::what_was_sent_before_the_close_arrives_and_then_the_end
-            close::a_sleeping_receiver_is_told_of_the_close
             close::a_send_after_the_receiver_closed_says_so
-            close::a_sleeping_sender_is_told_of_the_close
             close::one_direction_can_be_closed_alone
             close::dropping_a_whole_channel_closes_both_directions
             close::a_half_that_is_left_goes_on_without_the_other
             fork::a_forked_copy_answers_forked_and_does_no_harm
-            fork::a_fork_while_other_threads_wait_answers_forked
             fork::guards_that_are_held_across_a_fork_are_inert_in_the_child
             grants::what_was_put_is_what_arrives
             grants::a_grant_can_be_written_over
@@ -78,9 +75,21 @@ macro_rules! of_any_two_ends {
             space::a_send_waits_for_space
             space::a_send_that_timed_out_leaves_nothing
             space::a_stream_that_timed_out_leaves_nothing
-            space::a_thread_that_waits_for_space_delays_no_other_that_does_not
-            space::a_close_beside_a_thread_that_waits_for_space_comes_after_its_message
             space::a_message_that_must_be_streamed_cannot_be_tried
+        }
+    };
+}
+
+/// The same, about ends that sleep while they wait.
+macro_rules! of_two_ends_that_sleep {
+    ($each:ident, $link:expr, $place:ident) => {
+        $each! { $link, $place;
+            both_send::a_sender_takes_in_what_comes_once_nobody_receives_any_more
+            close::a_sleeping_receiver_is_told_of_the_close
+            close::a_sleeping_sender_is_told_of_the_close
+            fork::a_fork_while_other_threads_wait_answers_forked
+            space::a_close_beside_a_thread_that_waits_for_space_comes_after_its_message
+            space::a_thread_that_waits_for_space_delays_no_other_that_does_not
         }
     };
 }
@@ -90,14 +99,22 @@ macro_rules! of_two_processes {
     ($each:ident, $link:expr, $place:ident) => {
         $each! { $link, $place;
             death::what_was_committed_before_a_kill_arrives
-            death::a_sleeping_receiver_is_told_of_the_death
-            death::a_sleeping_sender_is_told_of_the_death
             death::a_process_that_exits_is_gone_like_a_killed_one
             death::a_peer_that_hangs_up_is_not_dead
-            death::what_is_lost_of_a_stream_is_told
-            death::a_death_is_told_to_every_thread_that_waits
             fork::what_was_salvaged_is_not_handed_out_in_a_forked_child
+        }
+    };
+}
+
+/// The same, while the survivor sleeps.
+macro_rules! of_two_processes_that_sleep {
+    ($each:ident, $link:expr, $place:ident) => {
+        $each! { $link, $place;
+            death::a_death_is_told_to_every_thread_that_waits
+            death::a_sleeping_receiver_is_told_of_the_death
+            death::a_sleeping_sender_is_told_of_the_death
             death::a_stopped_peer_delays_no_other_link_and_loses_nothing
+            death::what_is_lost_of_a_stream_is_told
         }
     };
 }
@@ -125,12 +142,15 @@ macro_rules! over_a_link {
                     use crate::alone;
                     use crate::setting::{Place, Setting};
                     of_any_two_ends! { tests, Setting::over($link, Place::Thread), Thread }
+                    of_two_ends_that_sleep! { tests, Setting::over($link, Place::Thread), Thread }
                 }
                 mod forked_child {
                     use crate::alone;
                     use crate::setting::{Place, Setting};
                     of_any_two_ends! { tests, Setting::over($link, Place::Child), Child }
+                    of_two_ends_that_sleep! { tests, Setting::over($link, Place::Child), Child }
                     of_two_processes! { tests, Setting::over($link, Place::Child), Child }
+                    of_two_processes_that_sleep! { tests, Setting::over($link, Place::Child), Child }
                 }
             }
         )+
@@ -139,11 +159,35 @@ macro_rules! over_a_link {
 
 every_link! { over_a_link }
 
+/// The same where the ends never poll before they sleep, or never sleep; the default is between the two.
+macro_rules! waiting {
+    ($name:ident = $wait:ident $($more:ident)*) => {
+        mod $name {
+            mod two_threads {
+                use crate::alone;
+                use crate::setting::{Place, Setting};
+                use ringway::channel::Wait::$wait;
+                of_any_two_ends! { tests, Setting::waiting($wait, Place::Thread), Thread }
+            }
+            mod forked_child {
+                use crate::alone;
+                use crate::setting::{Place, Setting};
+                use ringway::channel::Wait::$wait;
+                of_two_processes! { tests, Setting::waiting($wait, Place::Child), Child }
+                $($more! { tests, Setting::waiting($wait, Place::Child), Child })*
+            }
+        }
+    };
+}
+
+waiting! { parked = Park of_two_ends_that_sleep of_two_processes_that_sleep }
+waiting! { spinning = Spin }
+
 /// The same where a filter denies one system call: over whatever link there is then. Where the death of a peer cannot be
 /// told from a hang-up, `tests/denied.rs` has what is told; and also what is left without futexes, where the C library itself
 /// ends a process in which threads wait for each other.
 macro_rules! without_a_call {
-    ($($name:ident = $call:ident $link:ident $($deaths:ident)?),+ $(,)?) => {
+    ($($name:ident = $call:ident $link:ident $($deaths:ident)*),+ $(,)?) => {
         $(
             mod $name {
                 mod denied {
@@ -151,14 +195,16 @@ macro_rules! without_a_call {
                     use crate::setting::{Place, Setting};
                     use ringway::channel::LinkChoice::$link;
                     of_any_two_ends! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child }
-                    $($deaths! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child })?
+                    of_two_ends_that_sleep! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child }
+                    $($deaths! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child })*
                 }
                 mod unknown {
                     use crate::alone;
                     use crate::setting::{Place, Setting};
                     use ringway::channel::LinkChoice::$link;
                     of_any_two_ends! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Thread), Thread }
-                    $($deaths! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Child), Child })?
+                    of_two_ends_that_sleep! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Thread), Thread }
+                    $($deaths! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Child), Child })*
                 }
             }
         )+
@@ -166,8 +212,8 @@ macro_rules! without_a_call {
 }
 
 without_a_call! {
-    without_memfd_create = SYS_memfd_create Socket of_two_processes,
-    without_membarrier = SYS_membarrier Shm of_two_processes,
+    without_memfd_create = SYS_memfd_create Socket of_two_processes of_two_processes_that_sleep,
+    without_membarrier = SYS_membarrier Shm of_two_processes of_two_processes_that_sleep,
     without_pidfd_open = SYS_pidfd_open Shm,
     without_sendmsg = SYS_sendmsg Socket,
     without_recvmsg = SYS_recvmsg Socket,

@@ -3,7 +3,7 @@
 use crate::support::child::{self, Child};
 use crate::support::cue::{self, Cue};
 use crate::support::seccomp;
-use ringway::channel::{Channel, LinkChoice, Options, Pending, pair};
+use ringway::channel::{Channel, LinkChoice, Options, Pending, Wait, pair};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -12,6 +12,7 @@ pub struct Setting {
     pub place: Place,
     /// A system call that is denied, and with which error. The link is what is left then.
     denied: Option<(libc::c_long, i32)>,
+    wait: Wait,
 }
 
 /// Where the other end is.
@@ -23,11 +24,16 @@ pub enum Place {
 
 impl Setting {
     pub fn over(link: LinkChoice, place: Place) -> Self {
-        Self { link, place, denied: None }
+        Self { link, place, denied: None, wait: Wait::default() }
     }
 
     pub fn without(call: libc::c_long, errno: i32, link: LinkChoice, place: Place) -> Self {
-        Self { link, place, denied: Some((call, errno)) }
+        Self { denied: Some((call, errno)), ..Self::over(link, place) }
+    }
+
+    /// Over shared memory, where the ends wait in this way.
+    pub fn waiting(wait: Wait, place: Place) -> Self {
+        Self { wait, ..Self::over(LinkChoice::Shm, place) }
     }
 
     /// Denies what is to be denied, to this process for good and to its children.
@@ -40,7 +46,7 @@ impl Setting {
     /// A small ring, so that what is sent goes round it.
     pub fn options(&self) -> Options {
         let link = if self.denied.is_some() { LinkChoice::Auto } else { self.link };
-        Options::new().link(link).capacity(64 << 10).unwrap()
+        Options::new().link(link).wait(self.wait).capacity(64 << 10).unwrap()
     }
 
     /// Connects two ends and lets each do its part. Both must come to their end.

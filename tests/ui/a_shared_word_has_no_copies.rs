@@ -1,7 +1,11 @@
-// E0599
+// E0308
+
+use ringway::ring::lines::HeadLine;
+
+fn copy(line: &HeadLine) -> HeadLine {
+    line.clone()
+}
 
 fn main() {
-    let line = ringway::ring::lines::HeadLine::new();
-    let copy = line.clone();
-    drop((line, copy));
+    let _ = copy;
 }

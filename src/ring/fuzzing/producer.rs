@@ -1,6 +1,8 @@
 //! A producer whose consumer writes what it likes.
 
-use super::arithmetic::{borders, changes, fits, fragments, max_payload, message, place, record, to_line};
+use super::arithmetic::{
+    borders, changes, fits, fragments, is_atomic, max_atomic, max_payload, message, place, record, to_line,
+};
 use super::scribble::Scribbler;
 use super::{Coverage, Input};
 use crate::ring::lines::{AWAKE, CLOSED, DOORBELL, FUTEX};
@@ -218,22 +220,19 @@ impl Run {
     }
 
     fn batch(&mut self, input: &mut Input<'_>) {
-        let lens: Vec<_> = (0..input.below(5)).map(|_| input.below(self.capacity / 4 - 7)).collect();
+        let lens: Vec<_> = (0..input.below(5)).map(|_| input.below(self.capacity / 2)).collect();
         let commit = !input.coin();
         let position = self.producer.position();
         let (mut end, mut bytes, mut expected) = (position, 0, Vec::new());
         for &len in &lens {
-            let answer = match bytes + record(len) <= self.capacity / 2 {
-                true => self.room(position, end, len),
-                false => Err(PushError::BatchFull),
-            };
+            let answer = self.batched(position, (end, bytes), len);
             if let Ok(after) = answer {
-                (end, bytes) = (after, bytes + record(len));
+                (end, bytes) = after;
             }
             expected.push(answer.map(drop));
         }
         let mut batch = self.producer.batch();
-        let got: Vec<_> = lens.iter().map(|&len| batch.push(&vec![6; len])).collect();
+        let got: Vec<_> = lens.iter().map(|&len| batch.push_message(&vec![6; len])).collect();
         if commit {
             batch.commit();
         }
@@ -242,6 +241,29 @@ impl Run {
             assert_eq!(self.producer.position(), end);
             self.fragments = 0;
         }
+    }
+
+    /// Where a message ends, and the bytes of the batch with it, that comes after `bytes` bytes and `from`.
+    fn batched(
+        &mut self,
+        position: u64,
+        (mut from, mut bytes): (u64, usize),
+        len: usize,
+    ) -> Result<(u64, usize), PushError> {
+        let fragments: Vec<_> = match len <= max_payload(self.capacity) {
+            true => vec![len],
+            false if is_atomic(self.capacity, len) => fragments(self.capacity, len).collect(),
+            false => {
+                return Err(PushError::TooLong { len: len as u64, max: max_atomic(self.capacity) as u64 });
+            }
+        };
+        for len in fragments {
+            if bytes + record(len) > self.capacity / 2 {
+                return Err(PushError::BatchFull);
+            }
+            (from, bytes) = (self.room(position, from, len)?, bytes + record(len));
+        }
+        Ok((from, bytes))
     }
 
     /// Returns the first record of the call that must still stand: a head that lies ahead of P when the call

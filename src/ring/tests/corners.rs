@@ -216,14 +216,18 @@ fn a_streamed_message_of_which_a_part_is_missing_is_counted_and_not_handed_back(
 
 #[test]
 fn a_batch_that_found_the_head_corrupt_takes_nothing_more() {
+    [248, 400].into_iter().for_each(batch_that_finds_a_lie);
+}
+
+fn batch_that_finds_a_lie(len: usize) {
     let (mut producer, _consumer) = ring(1024, 0);
     (0..3).for_each(|_| producer.push(&[0; 248]).unwrap());
     producer.memory().head().head.store(7, Ordering::Relaxed);
     let corrupt = Err(PushError::Corrupt(Corrupt { field: Field::Head, value: 7 }));
     let mut batch = producer.batch();
     assert_eq!([0, 0].map(|len| batch.push(&[1; 8][..len])), [Ok(()); 2]);
-    // Too long for the room that is left as far as is known: the head is looked at.
-    assert_eq!(batch.push(&[1; 248]), corrupt);
+    // Too long for the room that is left as far as is known, in one record or in fragments: the head is looked at.
+    assert_eq!(batch.push_message(&vec![1; len]), corrupt);
     assert_eq!(batch.push(&[]), corrupt);
     batch.commit();
     assert_eq!(producer.push(&[]), corrupt);
