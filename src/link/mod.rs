@@ -45,7 +45,8 @@
 //!   `two_ends_that_both_only_send_do_not_hang`, `two_ends_that_both_only_send_do_not_wait_for_each_other`
 //! - While the ends take turns, messages of one length that fit into a cache line lie in one each, but for two at each eighth
 //!   of the ring, which go the long way. In a stream all are packed. tests:
-//!   `a_message_lies_in_one_line_while_the_ends_take_turns_and_is_packed_in_a_stream`
+//!   `a_message_lies_in_one_line_while_the_ends_take_turns_and_is_packed_in_a_stream`,
+//!   `who_took_its_turn_with_one_line_will_send_from_the_next_one`
 //! - A forked copy touches nothing. tests: `a_forked_child_is_told_and_may_drop_what_it_inherited`,
 //!   `a_forked_copy_touches_nothing`
 //!

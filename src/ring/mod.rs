@@ -92,7 +92,8 @@
 //!
 //! # Errors
 //! [`PushError`] and [`PopError`]; after one nothing was committed, or taken. [`Corrupt`] is for good, and names the
-//! word and its value. tests: `a_corrupt_head_stays_corrupt_in_every_answer`
+//! word and its value. tests: `a_corrupt_head_stays_corrupt_in_every_answer`,
+//! `a_batch_that_found_the_head_corrupt_takes_nothing_more`
 //!
 //! # Panics
 //! None. (A [`Memory`] that hands out other memory at a later call may end in one, but in nothing worse.)
