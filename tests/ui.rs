@@ -1,7 +1,7 @@
 //! What must not compile: each file of `tests/ui/` is such a program.
 //!
-//! A file is named for the rule that it breaks, and its first line lists the errors that a compiler must have for it, by their
-//! codes. The words that a compiler finds for them are its own business: they change from one version to the next.
+//! A file is named for the rule that it breaks, and its first line has the code of the error that a compiler must have for it,
+//! once or more often, and no other. The words that a compiler finds for them are its own business: they change from one version to the next.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -49,14 +49,9 @@ fn misuse_does_not_compile() {
     for name in names {
         let program = programs.join(&name);
         let wanted = fs::read_to_string(&program).unwrap();
-        let wanted: Vec<_> = wanted.lines().next().unwrap().trim_start_matches("// ").split(", ").collect();
+        let wanted = wanted.lines().next().unwrap().replace("// ", "error[") + "]";
         let said = fs::read_to_string(program.with_extension("stderr")).unwrap();
-        let errors = said.lines().filter(|line| line.starts_with("error"));
-        let code = |line: &'_ str| Some(line.strip_prefix("error[")?.split(']').next()?.to_owned());
-        assert_eq!(
-            errors.map(code).collect::<Option<Vec<_>>>().unwrap_or_default(),
-            wanted,
-            "{name:?}:\n{said}"
-        );
+        let mut errors = said.lines().filter(|line| line.starts_with("error")).peekable();
+        assert!(errors.peek().is_some() && errors.all(|line| line.starts_with(&wanted)), "{name:?}:\n{said}");
     }
 }

@@ -12,7 +12,7 @@ use super::{Shape, Start};
 /// The lengths of messages that make a round trip.
 pub const ROUND_TRIPS: [usize; 6] = [8, 48, 64, 256, 1024, 64 << 10];
 /// The lengths of messages that make a round trip between sleepers.
-pub const ASLEEP: [usize; 3] = [8, 1024, 64 << 10];
+pub const ASLEEP: [usize; 6] = ROUND_TRIPS;
 /// The lengths of messages that go one way.
 pub const ONE_WAYS: [usize; 5] = [8, 64, 1024, 64 << 10, 1 << 20];
 

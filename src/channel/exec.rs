@@ -1,8 +1,8 @@
 //! Ends that cross an `exec`.
 //!
 //! One variable of the environment for each end names its two sockets by number *and* inode, and says what the end was
-//! made with: `RINGWAY_CHANNEL_<name>=1,<fd>:<inode>,<fd>:<inode>,<role>,<link>,<wait>,<capacity>,<max_message>,
-//! <inbox_max>,<nanoseconds>` (format 1; control socket, data socket; times and sizes in full). It is never taken out
+//! made with: `RINGWAY_CHANNEL_<name>=1,<fd>:<inode>,<fd>:<inode>,<role>,<link>,<wait>,<memory>,<capacity>,
+//! <max_message>,<inbox_max>,<nanoseconds>` (format 1; control socket, data socket; times and sizes in full). It is never taken out
 //! of the environment, so every later process inherits it too: whoever does not have those very sockets under those
 //! numbers is not meant.
 
@@ -138,6 +138,7 @@ impl Mark {
         let options = Options {
             link: read(fields.next()?, link, &LINKS)?,
             wait: read(fields.next()?, wait, &WAITS)?,
+            prefault: read(fields.next()?, memory, &[false, true])?,
             capacity: Capacity::new(fields.next()?.parse().ok()?).ok()?,
             max_message: fields.next()?.parse().ok()?,
             inbox_max: fields.next()?.parse().ok()?,
@@ -154,10 +155,11 @@ impl fmt::Display for Mark {
         let Mark { sockets: [control, data], offers, options } = self;
         let Options { capacity, max_message, inbox_max, handshake_timeout, .. } = options;
         let (role, link, wait) = (role(*offers), link(options.link), wait(options.wait));
+        let memory = memory(options.prefault);
         let (capacity, timeout) = (capacity.bytes(), handshake_timeout.as_nanos());
         write!(
             f,
-            "{FORMAT},{control},{data},{role},{link},{wait},{capacity},{max_message},{inbox_max},{timeout}"
+            "{FORMAT},{control},{data},{role},{link},{wait},{memory},{capacity},{max_message},{inbox_max},{timeout}"
         )
     }
 }
@@ -180,6 +182,10 @@ fn wait(wait: Wait) -> &'static str {
         Wait::Adaptive => "adaptive",
         Wait::Park => "park",
     }
+}
+
+fn memory(prefault: bool) -> &'static str {
+    if prefault { "prefault" } else { "lap" }
 }
 
 /// The one of these values that is written so.
@@ -305,7 +311,8 @@ mod tests {
 
     #[test]
     fn a_mark_is_written_and_read() {
-        let text = "1,3:77,4:18446744073709551615,offers,auto,adaptive,1048576,67108864,67108864,10000000000";
+        let text =
+            "1,3:77,4:18446744073709551615,offers,auto,adaptive,lap,1048576,67108864,67108864,10000000000";
         assert_eq!(mark(true, Options::new()).to_string(), text);
         assert_eq!(Mark::parse(text).unwrap().to_string(), text);
     }
@@ -365,11 +372,11 @@ mod tests {
 
         #[test]
         fn every_mark_is_read_back(
-            fds: [i32; 2], inodes: [u64; 2], offers: bool, link in 0..3usize, wait in 0..3usize,
+            fds: [i32; 2], inodes: [u64; 2], offers: bool, link in 0..3usize, wait in 0..3usize, prefault: bool,
             capacity in 12..=30u32, max: u64, inbox: u64, seconds: u64, nanos in 0..1_000_000_000u32,
         ) {
             let options = Options::new().capacity(1 << capacity).unwrap().max_message(max).inbox_max(inbox);
-            let options = options.link(LINKS[link]).wait(WAITS[wait]);
+            let options = options.link(LINKS[link]).wait(WAITS[wait]).prefault(prefault);
             let options = options.handshake_timeout(Duration::new(seconds, nanos));
             let [fd, fd2] = fds;
             let sockets = [Passed { fd, inode: inodes[0] }, Passed { fd: fd2, inode: inodes[1] }];

@@ -23,6 +23,7 @@ pub struct Options {
     pub(crate) inbox_max: u64,
     pub(crate) link: LinkChoice,
     pub(crate) wait: Wait,
+    pub(crate) prefault: bool,
     pub(crate) handshake_timeout: Duration,
 }
 
@@ -34,6 +35,7 @@ impl Default for Options {
             inbox_max: INBOX_MAX,
             link: LinkChoice::Auto,
             wait: Wait::Adaptive,
+            prefault: false,
             handshake_timeout: HANDSHAKE_TIMEOUT,
         }
     }
@@ -84,6 +86,16 @@ impl Options {
         self
     }
 
+    /// Whether the memory of the ring that this end sends in is asked for when the ends connect; `false` by default: then
+    /// it comes 64 KiB at a time, as the first messages go round. If there is not so much memory the link is a socket,
+    /// and [`About::fallback`](super::About::fallback) says `madvise` and the errno. What the other end sends in is its
+    /// own affair.
+    #[must_use]
+    pub fn prefault(mut self, prefault: bool) -> Self {
+        self.prefault = prefault;
+        self
+    }
+
     /// How long the handshake may take; 10 s by default.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
@@ -102,6 +114,7 @@ impl Options {
     pub(crate) fn wish(&self, identity: Identity) -> Wish {
         let (capacity, max_message) = (self.capacity, self.max_message);
         let terms = Terms { to_acceptor: capacity, to_offerer: capacity, max_message };
-        Wish { choice: self.link, wait: self.wait, terms, identity }
+        let (choice, wait, prefault) = (self.link, self.wait, self.prefault);
+        Wish { choice, wait, prefault, terms, identity }
     }
 }

@@ -104,6 +104,14 @@ impl Builder {
         self
     }
 
+    /// Whether the rings to the workers get all of their memory when a worker attaches, and not on their first lap;
+    /// `false` by default. See [`Options::prefault`](crate::channel::Options::prefault). The rings from the workers are theirs.
+    #[must_use]
+    pub fn prefault(mut self, prefault: bool) -> Self {
+        self.options = self.options.prefault(prefault);
+        self
+    }
+
     /// Which link to use; by default the best that can be had.
     #[must_use]
     pub fn link(mut self, link: LinkChoice) -> Self {

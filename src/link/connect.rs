@@ -28,6 +28,8 @@ const DOORBELL: &[u8] = &[crate::control::message::DOORBELL];
 pub(crate) struct Wish {
     pub(crate) choice: LinkChoice,
     pub(crate) wait: Wait,
+    /// Whether this end's ring gets its memory now.
+    pub(crate) prefault: bool,
     pub(crate) terms: Terms,
     pub(crate) identity: Identity,
 }
@@ -71,7 +73,7 @@ impl End {
     /// The offering end: makes its segment and the wait page.
     pub(crate) fn offering(wish: Wish) -> Self {
         let made = possible(wish.choice).and_then(|()| {
-            let (segment, segment_fd) = own_segment(wish.terms.to_acceptor)?;
+            let (segment, segment_fd) = own_segment(wish.terms.to_acceptor, wish.prefault)?;
             let (page, page_fd) = WaitPage::create().map_err(|error| Cause::from(&error))?;
             let page = (Arc::new(page), Some(page_fd));
             Ok(Shared { segment: (segment, segment_fd), page, peer: None })
@@ -192,7 +194,7 @@ impl AcceptHost for End {
         let peer =
             PeerSegment::open(segment, hello.terms.to_acceptor).map_err(|error| Cause::from(&error))?;
         let page = WaitPage::open(wait_page).map_err(|error| Cause::from(&error))?;
-        let segment = own_segment(hello.terms.to_offerer)?;
+        let segment = own_segment(hello.terms.to_offerer, self.wish.prefault)?;
         self.shared = Some(Shared { segment, page: (Arc::new(page), None), peer: Some(Arc::new(peer)) });
         Ok(())
     }
@@ -218,8 +220,14 @@ fn possible(choice: LinkChoice) -> std::result::Result<(), Cause> {
     futex::probe().map_err(denied(Obstacle::Futex))
 }
 
-fn own_segment(capacity: Capacity) -> std::result::Result<(Arc<OwnedSegment>, OwnedFd), Cause> {
-    let (segment, fd) = OwnedSegment::create(capacity).map_err(|error| Cause::from(&error))?;
+fn own_segment(
+    capacity: Capacity,
+    prefault: bool,
+) -> std::result::Result<(Arc<OwnedSegment>, OwnedFd), Cause> {
+    let (mut segment, fd) = OwnedSegment::create(capacity).map_err(|error| Cause::from(&error))?;
+    if prefault {
+        segment.prefault().map_err(|error| Cause::from(&error))?;
+    }
     Ok((Arc::new(segment), fd))
 }
 

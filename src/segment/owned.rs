@@ -39,6 +39,19 @@ impl OwnedSegment {
         Ok((Self { view: SegmentView::new(mapping, capacity), whole }, fd))
     }
 
+    /// Makes all of it ready to be written, so that the first lap need not.
+    ///
+    /// # Errors
+    /// [`SegmentError::Call`]: the system has no memory for it.
+    pub(crate) fn prefault(&mut self) -> Result<(), SegmentError> {
+        if !self.whole {
+            let mapping = self.view.mapping();
+            mapping.populate(0, mapping.len()).map_err(SegmentError::call("madvise"))?;
+            self.whole = true;
+        }
+        Ok(())
+    }
+
     /// Makes the bytes `from .. to` of the data area ready to be written.
     ///
     /// # Errors

@@ -69,7 +69,8 @@
 //! # What a hostile peer can do to a sleeper
 //! It can write the wait words at will, so no check leans on them: a word that is cleared or armed wrongly costs a
 //! needless wake-up, or the wake-up that this peer owed; one that says FENCE_LOST without a reason makes the sends to it
-//! slower, once and for all, and one that says `fenced` and is not loses wake-ups of its own. tests: `arming_every_word_with_every_value_wakes_nobody_who_minds`
+//! slower, once and for all, and one that says `fenced` and is not loses wake-ups of its own. tests:
+//! `a_stale_arm_costs_one_wake_up_and_no_message`, `no_message_is_lost_or_spoilt_by_scribbles_over_the_wait_words`
 //!
 //! It can also move sleepers of a futex to a word of its own, or put a waiter for a priority-inheriting lock before them,
 //! after which no wake-up of the word reaches them. A living peer need not wake us anyway; but such a sleep would outlast

@@ -15,12 +15,12 @@ use std::time::Duration;
 const IMPOSTORS: [(&str, &str); 8] = [
     ("an empty packet", "0 bytes"),
     ("garbage", "starts with"),
-    ("a long packet", ""),
+    ("a long packet", "4096 are allowed"),
     ("another version", "version"),
     ("a Hello", "Hello"),
-    ("half an Attach", ""),
+    ("half an Attach", "20 bytes"),
     ("an Attach with a descriptor too many", "descriptor"),
-    ("300 descriptors", ""),
+    ("300 descriptors", "no doorbell"),
 ];
 
 /// The most descriptors that the kernel passes in a packet.

@@ -22,3 +22,4 @@ mod orphan;
 mod program;
 mod stop;
 mod tally;
+mod waking;

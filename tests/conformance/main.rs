@@ -43,7 +43,6 @@ macro_rules! of_any_two_ends {
             both_send::two_ends_that_both_only_send_do_not_wait_for_each_other
             both_send::a_full_inbox_is_an_error_and_loses_nothing
             both_send::large_messages_pass_each_other
-            both_send::many_threads_share_both_ends
             both_send::split_halves_that_send_their_longest_at_once_at_the_same_time_do_not_hang
             close::what_was_sent_before_the_close_arrives_and_then_the_end
             close::a_send_after_the_receiver_closed_says_so
@@ -84,11 +83,20 @@ macro_rules! of_any_two_ends {
 macro_rules! of_two_ends_that_sleep {
     ($each:ident, $link:expr, $place:ident) => {
         $each! { $link, $place;
-            both_send::a_sender_takes_in_what_comes_once_nobody_receives_any_more
             close::a_sleeping_receiver_is_told_of_the_close
             close::a_sleeping_sender_is_told_of_the_close
-            fork::a_fork_while_other_threads_wait_answers_forked
             space::a_close_beside_a_thread_that_waits_for_space_comes_after_its_message
+        }
+    };
+}
+
+/// The same, where threads share an end.
+macro_rules! of_ends_that_threads_share {
+    ($each:ident, $link:expr, $place:ident) => {
+        $each! { $link, $place;
+            both_send::many_threads_share_both_ends
+            both_send::a_sender_takes_in_what_comes_once_nobody_receives_any_more
+            fork::a_fork_while_other_threads_wait_answers_forked
             space::a_thread_that_waits_for_space_delays_no_other_that_does_not
         }
     };
@@ -143,12 +151,14 @@ macro_rules! over_a_link {
                     use crate::setting::{Place, Setting};
                     of_any_two_ends! { tests, Setting::over($link, Place::Thread), Thread }
                     of_two_ends_that_sleep! { tests, Setting::over($link, Place::Thread), Thread }
+                    of_ends_that_threads_share! { tests, Setting::over($link, Place::Thread), Thread }
                 }
                 mod forked_child {
                     use crate::alone;
                     use crate::setting::{Place, Setting};
                     of_any_two_ends! { tests, Setting::over($link, Place::Child), Child }
                     of_two_ends_that_sleep! { tests, Setting::over($link, Place::Child), Child }
+                    of_ends_that_threads_share! { tests, Setting::over($link, Place::Child), Child }
                     of_two_processes! { tests, Setting::over($link, Place::Child), Child }
                     of_two_processes_that_sleep! { tests, Setting::over($link, Place::Child), Child }
                 }
@@ -180,14 +190,13 @@ macro_rules! waiting {
     };
 }
 
-waiting! { parked = Park of_two_ends_that_sleep of_two_processes_that_sleep }
+waiting! { parked = Park of_two_ends_that_sleep of_ends_that_threads_share of_two_processes_that_sleep }
 waiting! { spinning = Spin }
 
 /// The same where a filter denies one system call: over whatever link there is then. Where the death of a peer cannot be
-/// told from a hang-up, `tests/denied.rs` has what is told; and also what is left without futexes, where the C library itself
-/// ends a process in which threads wait for each other.
+/// told from a hang-up, `tests/denied.rs` has what is told.
 macro_rules! without_a_call {
-    ($($name:ident = $call:ident $link:ident $($deaths:ident)*),+ $(,)?) => {
+    ($($name:ident = $call:ident $link:ident $($more:ident)*),+ $(,)?) => {
         $(
             mod $name {
                 mod denied {
@@ -196,7 +205,7 @@ macro_rules! without_a_call {
                     use ringway::channel::LinkChoice::$link;
                     of_any_two_ends! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child }
                     of_two_ends_that_sleep! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child }
-                    $($deaths! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child })*
+                    $($more! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child })*
                 }
                 mod unknown {
                     use crate::alone;
@@ -204,7 +213,7 @@ macro_rules! without_a_call {
                     use ringway::channel::LinkChoice::$link;
                     of_any_two_ends! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Thread), Thread }
                     of_two_ends_that_sleep! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Thread), Thread }
-                    $($deaths! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Child), Child })*
+                    $($more! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Child), Child })*
                 }
             }
         )+
@@ -212,9 +221,29 @@ macro_rules! without_a_call {
 }
 
 without_a_call! {
-    without_memfd_create = SYS_memfd_create Socket of_two_processes of_two_processes_that_sleep,
-    without_membarrier = SYS_membarrier Shm of_two_processes of_two_processes_that_sleep,
-    without_pidfd_open = SYS_pidfd_open Shm,
-    without_sendmsg = SYS_sendmsg Socket,
-    without_recvmsg = SYS_recvmsg Socket,
+    without_memfd_create = SYS_memfd_create Socket of_ends_that_threads_share of_two_processes of_two_processes_that_sleep,
+    without_membarrier = SYS_membarrier Shm of_ends_that_threads_share of_two_processes of_two_processes_that_sleep,
+    without_pidfd_open = SYS_pidfd_open Shm of_ends_that_threads_share,
+    without_sendmsg = SYS_sendmsg Socket of_ends_that_threads_share,
+    without_recvmsg = SYS_recvmsg Socket of_ends_that_threads_share,
 }
+
+/// Without futexes no two threads of a process may have to wait for each other: the C library would end it.
+macro_rules! without_futexes {
+    ($($name:ident = $errno:ident),+) => {
+        mod without_futex {
+            $(
+                mod $name {
+                    use crate::alone;
+                    use crate::setting::{Place, Setting};
+                    use ringway::channel::LinkChoice::Socket;
+                    of_any_two_ends! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
+                    of_two_ends_that_sleep! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
+                    of_two_processes! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
+                }
+            )+
+        }
+    };
+}
+
+without_futexes! { denied = EPERM, unknown = ENOSYS }

@@ -1,11 +1,11 @@
-// E0308, E0308
+// E0308
 
-use ringway::channel::{Receiver, Sender};
+use ringway::channel::Sender;
 
-fn copies(sender: &Sender, receiver: &Receiver) -> (Sender, Receiver) {
-    (sender.clone(), receiver.clone())
+fn copy(sender: &Sender) -> Sender {
+    sender.clone()
 }
 
 fn main() {
-    let _ = copies;
+    let _ = copy;
 }

@@ -53,6 +53,37 @@ fn two_ends_that_both_only_send_do_not_hang() {
     sender.join().unwrap();
 }
 
+/// How much memory the rings of this process have, in bytes, as often as it is mapped.
+fn resident() -> u64 {
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let (mut of_a_ring, mut sum) = (false, 0);
+    for line in maps.lines() {
+        // The line that begins a mapping has its name, the others what is known of it.
+        match line.strip_prefix("Rss:") {
+            Some(size) if of_a_ring => {
+                sum += size.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+            }
+            _ if line.contains('-') && line.contains(" 00:") => of_a_ring = line.contains("memfd:ringway"),
+            _ => {}
+        }
+    }
+    sum
+}
+
+#[test]
+fn each_end_that_wants_its_rings_memory_at_once_has_it_before_the_first_message() {
+    alone(|| {
+        let before = connected(&Options::new());
+        assert!(resident() < 256 << 10, "{}", resident());
+        drop(before);
+        let (ours, theirs) = connected(&Options::new().prefault(true));
+        assert_eq!(ours.about().fallback, None);
+        assert!((2 << 20..3 << 20).contains(&resident()), "{}", resident());
+        ours.send(b"there").unwrap();
+        assert_eq!(&*theirs.recv().unwrap(), b"there");
+    });
+}
+
 #[test]
 fn who_has_sent_waits_for_an_answer() {
     let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm));

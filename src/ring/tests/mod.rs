@@ -28,6 +28,8 @@ mod populate;
 mod racing;
 #[cfg(not(any(loom, miri)))]
 mod seeds;
+#[cfg(not(any(loom, miri)))]
+mod stale;
 #[cfg(not(loom))]
 mod threads;
 #[cfg(not(any(loom, miri)))]

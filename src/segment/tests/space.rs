@@ -170,3 +170,17 @@ fn no_memory_for_the_next_step_is_told_and_can_be_tried_again() {
         memory.populate(131_072).unwrap();
     });
 }
+
+#[test]
+fn memory_that_is_asked_for_at_once_is_there_or_refused() {
+    alone(|| {
+        let capacity = Capacity::new(1 << 20).unwrap();
+        let (mut own, fd) = OwnedSegment::create(capacity).unwrap();
+        assert!(allocated(&fd) < 1 << 16, "{}", allocated(&fd));
+        own.prefault().unwrap();
+        assert!(allocated(&fd) >= 1 << 20, "{}", allocated(&fd));
+        let (mut refused, _fd) = OwnedSegment::create(capacity).unwrap();
+        deny_flag(libc::SYS_madvise, 2, POPULATE, Errno::NOMEM);
+        assert_eq!(refused.prefault(), Err(call("madvise", Errno::NOMEM)));
+    });
+}

@@ -128,9 +128,9 @@ fn what_is_seen_as_released_was_handed_out() {
         producer.push(&[]).unwrap();
         producer.push(&[1]).unwrap();
         let receiver = thread::spawn(move || {
-            consumer.pop().unwrap();
+            assert_eq!(consumer.pop(), Ok(vec![]));
             consumer.publish();
-            consumer.pop().unwrap();
+            assert_eq!(consumer.pop(), Ok(vec![1]));
         });
         for _ in 0..3 {
             if producer.is_released().unwrap() {
