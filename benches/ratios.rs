@@ -42,6 +42,7 @@ use support::limits::{HandOver, PingPong};
 use support::plot::{Bar, Group, Kind, Plot};
 use support::ringway;
 use support::rounds::{Effort, Measured, Row, measure};
+use support::sleepers;
 use support::stats::{Summary, bytes, rate, time};
 use support::stream::{Pipe, PolledPipe};
 use support::subjects::{ASLEEP, ONE_WAYS, ROUND_TRIPS, STEPS, subjects};
@@ -233,6 +234,10 @@ fn ratios() -> Vec<Ratio> {
     ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, ours), (size, bare), AtMost(1.25))));
     ratios.extend(ONE_WAYS.map(|size| ratio(OneWay, (size, bare), (size, ours), AtMost(1.25))));
     ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, parked), (size, pipe), AtMost(1.1))));
+    ratios.extend(
+        [&sleepers::ONE, &sleepers::TWO]
+            .map(|limit| ratio(Asleep, (8, Start::name(limit)), (8, pipe), Nothing)),
+    );
     ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, ours), (size, pipe), AtMost(1.1))));
     ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, parked), (size, pipe), AtMost(1.1))));
     ratios

@@ -32,6 +32,7 @@ pub mod ringway;
 pub mod roles;
 pub mod rounds;
 pub mod seqpacket;
+pub mod sleepers;
 pub mod stats;
 pub mod stream;
 pub mod subjects;

@@ -6,6 +6,7 @@ use super::limits::{HandOver, PingPong};
 use super::raw_sync_event::RawSyncEvent;
 use super::ringway::{self, Batches, Grants};
 use super::seqpacket::Seqpacket;
+use super::sleepers;
 use super::stream::{Pipe, PolledPipe, UnixStream};
 use super::{Shape, Start};
 
@@ -53,7 +54,7 @@ fn sleepers(size: usize) -> Vec<&'static dyn Start> {
     let mut subjects: Vec<&'static dyn Start> =
         vec![&ringway::DEFAULT, &ringway::PARKED, &ringway::SOCKET, &Pipe, &UnixStream, &Seqpacket];
     if size == 8 {
-        subjects.push(&RawSyncEvent);
+        subjects.extend([&RawSyncEvent as &dyn Start, &sleepers::ONE, &sleepers::TWO]);
     }
     subjects
 }

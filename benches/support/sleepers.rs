@@ -1,0 +1,101 @@
+//! What a sleep and a wake-up cost with no protocol at all: a word of 64 bits there and one back, each side asleep until the
+//! other has counted.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use rustix::thread::futex::{self, Flags, Wait, WaitFlags, WaitPtr, WaitvFlags};
+use rustix::time::ClockId;
+
+use super::pages::{LINE, Pages};
+use super::{End, Subject};
+
+/// A futex each way, on which the waiting side sleeps: alone, or together with a word of its own, as the library does so
+/// that a peer cannot move its sleep away.
+#[derive(Debug)]
+pub struct Futex {
+    name: &'static str,
+    with_own: bool,
+}
+
+pub static ONE: Futex = Futex { name: "limit: a futex", with_own: false };
+pub static TWO: Futex = Futex { name: "limit: two futexes", with_own: true };
+
+/// One side.
+#[derive(Debug)]
+pub struct FutexEnd {
+    pages: Arc<Pages>,
+    to: usize,
+    from: usize,
+    last: u32,
+    own: Option<Box<AtomicU32>>,
+}
+
+/// Where the counter lies that a message is announced by, after the message.
+const COUNTER: usize = 8;
+
+impl Subject for Futex {
+    type Half = FutexEnd;
+    type End = FutexEnd;
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn spins(&self) -> bool {
+        false
+    }
+
+    fn halves(&self, _size: usize) -> io::Result<(FutexEnd, FutexEnd)> {
+        let pages = Pages::new(4 * LINE)?;
+        let end = |to, from| {
+            let own = self.with_own.then(Box::default);
+            FutexEnd { pages: pages.clone(), to, from, last: 0, own }
+        };
+        Ok((end(0, 2 * LINE), end(2 * LINE, 0)))
+    }
+
+    fn connect(&self, half: FutexEnd) -> io::Result<FutexEnd> {
+        Ok(half)
+    }
+}
+
+impl End for FutexEnd {
+    fn send(&mut self, message: &[u8]) {
+        let mut word = [0; 8];
+        word.copy_from_slice(message);
+        self.pages.word(self.to).store(u64::from_le_bytes(word), Relaxed);
+        let counter = self.pages.half_word(self.to + COUNTER);
+        counter.fetch_add(1, Release);
+        futex::wake(counter, Flags::empty(), 1).expect("the peer is woken");
+    }
+
+    fn recv(&mut self, buffer: &mut [u8]) -> usize {
+        let counter = self.pages.half_word(self.from + COUNTER);
+        while counter.load(Acquire) == self.last {
+            // Woken, or the counter has moved on, or a signal came: the loop looks again in any case.
+            let _ = match &self.own {
+                None => futex::wait(counter, Flags::empty(), self.last, None),
+                Some(own) => sleep_on_both(counter, self.last, own),
+            };
+        }
+        self.last = self.last.wrapping_add(1);
+        buffer.copy_from_slice(&self.pages.word(self.from).load(Relaxed).to_le_bytes());
+        buffer.len()
+    }
+}
+
+fn sleep_on_both(shared: &AtomicU32, expected: u32, own: &AtomicU32) -> rustix::io::Result<()> {
+    let waiter = |word: &AtomicU32, expected: u32, flags| {
+        let mut waiter = Wait::new();
+        waiter.val = expected.into();
+        waiter.uaddr = WaitPtr::new(word.as_ptr().cast());
+        waiter.flags = flags;
+        waiter
+    };
+    let shared = waiter(shared, expected, WaitFlags::SIZE_U32);
+    let own = waiter(own, 0, WaitFlags::SIZE_U32 | WaitFlags::PRIVATE);
+    futex::waitv(&[shared, own], WaitvFlags::empty(), None, ClockId::Monotonic).map(drop)
+}
