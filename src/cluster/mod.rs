@@ -63,8 +63,8 @@
 //!   in order, with no gap and none twice. tests:
 //!   `what_a_killed_worker_committed_arrives_and_what_it_had_not_taken_comes_back`
 //! - A worker's end concerns no other worker. tests: `the_others_go_on_when_one_worker_is_killed`
-//! - No worker outlives the master, whatever it does just then; nothing is left in the file system. tests:
-//!   `no_worker_outlives_a_killed_master`
+//! - No worker outlives the master, whatever it does just then, but one that changes its user or its capabilities (see
+//!   [`Worker`]); nothing is left where shared memory has names. tests: `no_worker_outlives_a_killed_master`
 //! - Sending and listening may be done in any order: while [`Cluster::send`] waits it takes in what that worker sends, up to
 //!   a bound, and then says [`SendError::Full`]. tests:
 //!   `a_million_messages_that_echo_before_the_first_event_do_not_hang_over_shared_memory`,

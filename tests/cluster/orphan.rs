@@ -10,6 +10,7 @@ use ringway::{LinkChoice, Worker};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -62,9 +63,7 @@ fn be_the_master(link: LinkChoice, cue: &Cue) {
 }
 
 fn kill_the_master(link: LinkChoice) {
-    let shared =
-        || std::fs::read_dir("/dev/shm").map_or(0, |files| files.filter_map(Result::ok).filter(ours).count());
-    let files = shared();
+    let before = shared_names();
     // The orphans become children of this process, so that it sees whether one is left.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     let (ours, theirs) = cue::pair();
@@ -85,11 +84,14 @@ fn kill_the_master(link: LinkChoice) {
     assert_eq!(ended, [true; 5], "who has ended");
     watched.iter().for_each(reap);
     assert!(!program::has_children());
-    assert_eq!(shared(), files);
+    let left: Vec<_> = shared_names().difference(&before).cloned().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
-fn ours(entry: &std::fs::DirEntry) -> bool {
-    entry.file_name().to_string_lossy().contains("ringway")
+/// What has a name where shared memory has one.
+fn shared_names() -> BTreeSet<OsString> {
+    let files = std::fs::read_dir("/dev/shm").into_iter().flatten();
+    files.map(|file| file.unwrap().file_name()).collect()
 }
 
 fn pidfd(pid: u32) -> OwnedFd {
