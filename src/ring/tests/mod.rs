@@ -1,5 +1,30 @@
 //! The ring against a naive model, and against what no correct peer writes.
 
+/// The words and lines of a [`crate::ring::Memory`] that has them from its field `heap`.
+#[cfg(not(any(loom, miri)))]
+macro_rules! from_its_heap {
+    () => {
+        fn words(&self) -> &[crate::sync::AtomicU64] {
+            self.heap.words()
+        }
+        fn producer(&self) -> &crate::ring::lines::ProducerLine {
+            self.heap.producer()
+        }
+        fn head(&self) -> &crate::ring::lines::HeadLine {
+            self.heap.head()
+        }
+        fn cursor(&self) -> &crate::ring::lines::CursorLine {
+            self.heap.cursor()
+        }
+        fn armed_data(&self) -> &crate::ring::lines::WaitLine {
+            self.heap.armed_data()
+        }
+        fn armed_space(&self) -> &crate::ring::lines::WaitLine {
+            self.heap.armed_space()
+        }
+    };
+}
+
 #[cfg(not(loom))]
 mod basics;
 #[cfg(not(loom))]

@@ -1,6 +1,5 @@
 //! The first lap asks for memory before it writes there, and a refusal is an error and not a signal.
 
-use crate::ring::lines::{CursorLine, HeadLine, ProducerLine, WaitLine};
 use crate::ring::{Consumer, Fences, HeapMemory, Memory, NoSpace, Producer, PushError};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -27,24 +26,7 @@ impl Scarce {
 }
 
 impl Memory for &Scarce {
-    fn words(&self) -> &[AtomicU64] {
-        self.heap.words()
-    }
-    fn producer(&self) -> &ProducerLine {
-        self.heap.producer()
-    }
-    fn head(&self) -> &HeadLine {
-        self.heap.head()
-    }
-    fn cursor(&self) -> &CursorLine {
-        self.heap.cursor()
-    }
-    fn armed_data(&self) -> &WaitLine {
-        self.heap.armed_data()
-    }
-    fn armed_space(&self) -> &WaitLine {
-        self.heap.armed_space()
-    }
+    from_its_heap!();
     fn populate(&self, bytes: u64) -> Result<(), NoSpace> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         if bytes > self.stock.load(Ordering::Relaxed) {

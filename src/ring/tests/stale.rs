@@ -1,6 +1,6 @@
 //! Wait words that somebody armed and does not sleep on: a peer that died meanwhile, or one that lies.
 
-use crate::ring::lines::{CLOSED, CursorLine, FENCE_LOST, HeadLine, ProducerLine, WaitLine};
+use crate::ring::lines::{CLOSED, FENCE_LOST};
 use crate::ring::{Consumer, Fences, HeapMemory, Memory, PopError, Producer};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -13,24 +13,7 @@ struct Counting {
 }
 
 impl Memory for &Counting {
-    fn words(&self) -> &[AtomicU64] {
-        self.heap.words()
-    }
-    fn producer(&self) -> &ProducerLine {
-        self.heap.producer()
-    }
-    fn head(&self) -> &HeadLine {
-        self.heap.head()
-    }
-    fn cursor(&self) -> &CursorLine {
-        self.heap.cursor()
-    }
-    fn armed_data(&self) -> &WaitLine {
-        self.heap.armed_data()
-    }
-    fn armed_space(&self) -> &WaitLine {
-        self.heap.armed_space()
-    }
+    from_its_heap!();
     fn wake_consumer(&self, _armed: u32) {
         self.consumer_woken.fetch_add(1, Ordering::Relaxed);
     }
