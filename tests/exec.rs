@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::held::{comes_to, descriptors, has_children};
+use support::held::{after_first_link, comes_to, descriptors, has_children};
 use support::{LINKS, child, payload, raw, until};
 
 /// The variable by which a program is told what it is to do.
@@ -51,13 +51,13 @@ fn cast(roles: &[(&str, fn())], parent: impl FnOnce()) {
         }
         None => {
             assert_eq!(role(), "");
-            // The watch thread stays, with its descriptor.
-            let (ours, theirs) = pair(&Options::new()).unwrap();
-            std::thread::scope(|scope| {
-                scope.spawn(|| theirs.connect().unwrap());
-                ours.connect().unwrap();
+            let before = after_first_link(|| {
+                let (ours, theirs) = pair(&Options::new()).unwrap();
+                std::thread::scope(|scope| {
+                    scope.spawn(|| theirs.connect().unwrap());
+                    ours.connect().unwrap();
+                });
             });
-            let before = descriptors();
             parent();
             comes_to(&before, descriptors, "descriptors");
             assert!(!has_children(), "a process is left");

@@ -16,6 +16,12 @@
 //! it, under the lock; every doorbell is taken by a leader, who under the same lock lists the lane and counts the
 //! news; and whoever lists a lane wakes all who wait.
 //!
+//! # Fairness
+//! A lane that has had its share ([`Visit::Enough`]) stays in front until the next look. Before it goes to the end of the
+//! list, the doorbells of the armed lanes are looked at, without waiting, and those that have rung are listed: so
+//! between two shares of one worker each other that has something has its own, also one that the master had armed.
+//! That look is a system call a share; where no lane is armed there is none.
+//!
 //! No method calls out to user code, and the lock is held for one message at most.
 
 use super::error::{NextEventError, SendError};
@@ -50,6 +56,10 @@ struct State<R> {
     lanes: BTreeMap<WorkerId, Lane<R>>,
     /// The lanes to visit, in turn.
     listed: VecDeque<WorkerId>,
+    /// The first of them has had its share, and goes behind all that are ready now.
+    sated: bool,
+    /// Room for what a look at the doorbells gives.
+    ready: Vec<Ready>,
     /// A thread sleeps in the epoll.
     led: bool,
     end: End,
@@ -84,6 +94,8 @@ impl<R: ReceiveHalf> Inbox<R> {
             events: VecDeque::new(),
             lanes: BTreeMap::new(),
             listed: VecDeque::new(),
+            sated: false,
+            ready: Vec::new(),
             led: false,
             end: End::Open,
         };
@@ -95,7 +107,7 @@ impl<R: ReceiveHalf> Inbox<R> {
         let mut state = self.lock();
         let mut naps = Naps::new();
         loop {
-            if let Some(event) = state.next_event(&self.epoll) {
+            if let Some(event) = self.take(&mut state) {
                 return Ok(Some(event));
             }
             if state.is_over() {
@@ -123,16 +135,48 @@ impl<R: ReceiveHalf> Inbox<R> {
     /// [`Inbox::next_event`] for somebody who has other things to do: nothing is armed, so the workers need not ring.
     pub(crate) fn try_next_event(&self) -> Result<Option<Event>, NextEventError> {
         let mut state = self.lock();
-        if let Some(event) = state.next_event(&self.epoll) {
+        if let Some(event) = self.take(&mut state) {
             return Ok(Some(event));
         }
         if !state.led {
             state = self.lead(state, Some(Instant::now())).map_err(NextEventError::Os)?;
         }
-        match state.next_event(&self.epoll) {
+        match self.take(&mut state) {
             Some(event) => Ok(Some(event)),
             None if state.is_over() => Ok(None),
             None => Err(NextEventError::TimedOut),
+        }
+    }
+
+    /// The next event that is there.
+    fn take(&self, state: &mut State<R>) -> Option<Event> {
+        if std::mem::replace(&mut state.sated, false) {
+            self.look(state);
+            state.listed.rotate_left(1);
+        }
+        state.next_event(&self.epoll)
+    }
+
+    /// Lists the lanes whose doorbells have rung, without waiting for one.
+    fn look(&self, state: &mut State<R>) {
+        let mut ready = std::mem::take(&mut state.ready);
+        let (before, mut listed) = (state.listed.len(), 0);
+        while state.listed.len() > listed && state.listed.len() < state.lanes.len() {
+            listed = state.listed.len();
+            // If this fails, so will the wait that comes when nothing is left to hand out, and that one tells of it.
+            if self.epoll.poll(&mut ready).is_err() {
+                break;
+            }
+            for ready in ready.drain(..) {
+                // A bell that was rung for a leader is the leader's to silence.
+                if ready.token != BELL || !state.led {
+                    self.heard(state, ready);
+                }
+            }
+        }
+        state.ready = ready;
+        if state.listed.len() > before {
+            self.wake(state);
         }
     }
 
@@ -322,7 +366,7 @@ impl<R: ReceiveHalf> Inbox<R> {
 }
 
 impl<R: ReceiveHalf> State<R> {
-    /// The next event that is there, from a lane that has not had its share if possible.
+    /// The next event that is there. The lane it is from stays in front, also if that has had its share now.
     fn next_event(&mut self, epoll: &Epoll) -> Option<Event> {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
@@ -336,7 +380,7 @@ impl<R: ReceiveHalf> State<R> {
             match lane.visit() {
                 Visit::Event(event) => return Some(event),
                 Visit::Enough(event) => {
-                    self.listed.rotate_left(1);
+                    self.sated = true;
                     return Some(event);
                 }
                 Visit::Last(event) => {

@@ -37,20 +37,21 @@ impl<T: Sync> Published<T> {
         }
     }
 
-    /// Puts `new` in the place of `known`, and returns it.
+    /// Puts `new` in the place of `known`, or drops it if another thread was faster. Returns what stands there now.
+    pub(crate) fn replace(&self, known: Option<&'static T>, new: Box<T>) -> &'static T {
+        let new = NonNull::from(Box::leak(new));
+        // SAFETY: it is leaked, and taken back only where this fails.
+        unsafe { self.replace_with(known, new) }.unwrap_or_else(|theirs| {
+            // SAFETY: it comes from a box, and nobody has been told of it.
+            drop(unsafe { Box::from_raw(new.as_ptr()) });
+            theirs
+        })
+    }
+
+    /// [`Published::replace`], by what the caller takes away again if another thread was faster.
     ///
     /// # Errors
     /// What another thread put there meanwhile; `new` was not published then.
-    pub(crate) fn replace(
-        &self,
-        known: Option<&'static T>,
-        new: &'static T,
-    ) -> Result<&'static T, &'static T> {
-        // SAFETY: a shared reference for the life of the process is that promise.
-        unsafe { self.replace_with(known, new.into()) }
-    }
-
-    /// [`Published::replace`], by what can be taken away again if another thread was faster.
     ///
     /// # Safety
     /// Once this has succeeded, what `new` points to must never be moved, freed or borrowed exclusively.

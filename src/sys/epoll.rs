@@ -1,6 +1,7 @@
 //! Which of many descriptors is ready.
 
 use super::{Errno, Result, deadline};
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
@@ -61,6 +62,15 @@ impl Epoll {
     /// No longer watches a descriptor.
     pub(crate) fn remove(&self, fd: impl AsFd) -> Result<()> {
         epoll::delete(&self.fd, fd)
+    }
+
+    /// Replaces the content of `ready` by what is ready at once: [`BATCH`] at most, others with the next call.
+    pub(crate) fn poll(&self, ready: &mut Vec<Ready>) -> Result<()> {
+        ready.clear();
+        let mut events = [MaybeUninit::<Event>::uninit(); BATCH];
+        let (some, _) = epoll::wait(&self.fd, &mut events, Some(&Timespec::default()))?;
+        ready.extend(some.iter().map(|event| answer(*event)));
+        Ok(())
     }
 
     /// Replaces the content of `ready` by what is ready, waiting for something until the deadline. Empty means

@@ -40,6 +40,8 @@ pub(crate) struct Watch {
     origin: Origin,
     epoll: Arc<Epoll>,
     watched: Arc<Mutex<Entries>>,
+    /// The thread was started.
+    runs: Mutex<bool>,
 }
 
 #[derive(Default)]
@@ -61,24 +63,31 @@ impl Watch {
     /// The errno of `epoll_create`, or `EAGAIN` if no thread could be started.
     pub(crate) fn here() -> Result<&'static Self> {
         let known = CURRENT.get();
-        if let Some(watch) = known.filter(|watch| !watch.origin.forked()) {
-            return Ok(watch);
-        }
-        let watch: &'static Self = Box::leak(Box::new(Self::start()?));
-        match CURRENT.replace(known, watch) {
-            Ok(watch) => Ok(watch),
-            // Another thread was faster: use its own, and let this one idle.
-            Err(_) => Self::here(),
-        }
+        let watch = match known.filter(|watch| !watch.origin.forked()) {
+            Some(watch) => watch,
+            None => CURRENT.replace(known, Box::new(Self::new()?)),
+        };
+        watch.start()?;
+        Ok(watch)
     }
 
-    fn start() -> Result<Self> {
-        let epoll = Arc::new(Epoll::new()?);
-        let watched = Arc::new(Mutex::new(Entries::default()));
-        let watch = Self { origin: Origin::here(), epoll: Arc::clone(&epoll), watched: Arc::clone(&watched) };
-        process::spawn_thread("ringway-watch", Some(64 * 1024), move || run(&epoll, &watched))
-            .map_err(|error| crate::sys::Errno::from_io_error(&error).unwrap_or(crate::sys::Errno::AGAIN))?;
-        Ok(watch)
+    fn new() -> Result<Self> {
+        let (epoll, watched) = (Arc::new(Epoll::new()?), Arc::default());
+        Ok(Self { origin: Origin::here(), epoll, watched, runs: Mutex::new(false) })
+    }
+
+    /// Starts the thread unless it runs. Of threads that find the same watch at once, one does so: a second thread would
+    /// idle for as long as the process lasts.
+    fn start(&self) -> Result<()> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*runs {
+            let (epoll, watched) = (Arc::clone(&self.epoll), Arc::clone(&self.watched));
+            process::spawn_thread("ringway-watch", Some(64 * 1024), move || run(&epoll, &watched)).map_err(
+                |error| crate::sys::Errno::from_io_error(&error).unwrap_or(crate::sys::Errno::AGAIN),
+            )?;
+            *runs = true;
+        }
+        Ok(())
     }
 
     /// Watches until [`Watch::forget`] is called with the token that this returns.

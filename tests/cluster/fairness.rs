@@ -26,6 +26,7 @@ fn a_worker_that_floods_gets_its_share_and_no_more() {
 }
 
 fn talk(worker: Worker) {
+    worker.recv().unwrap().expect("the word to begin");
     let tally = Tally::open(&role());
     let slot = worker.id().slot();
     for number in 1..=QUIET as u64 {
@@ -45,9 +46,12 @@ fn listen(link: LinkChoice) {
     let tally = Tally::new();
     let builder = Cluster::builder().workers(WORKERS).link(link);
     let cluster = builder.env(program::ROLE, tally.path()).start().unwrap();
+    let mut diary = Diary::default();
+    // By now the master has armed the doorbells of some, and looks at others without: both have the same right.
+    diary.all_online(&cluster, WORKERS);
+    cluster.ids().into_iter().for_each(|id| cluster.send(id, b"begin").unwrap());
     // All that is to come from the quiet ones is there, and of the noisy one as much.
     until(|| (1..=WORKERS as u64).all(|slot| tally.get(slot) == QUIET as u64));
-    let mut diary = Diary::default();
     let mut visits: Vec<(u32, usize)> = Vec::new();
     let mut left = (WORKERS - 1) * QUIET;
     while left > 0 {

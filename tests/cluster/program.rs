@@ -1,8 +1,10 @@
 //! A test as a program: master and workers are processes of one binary.
 
+use crate::support::held::after_first_link;
 use crate::support::raw;
 use ringway::channel::{Options, pair};
 use ringway::{Cluster, LinkChoice, Worker};
+use std::sync::Once;
 use std::time::Duration;
 
 pub use crate::support::held::{comes_to, descriptors, has_children};
@@ -55,12 +57,18 @@ pub fn leaves_nothing(body: impl FnOnce()) {
     assert!(!has_children(), "a process is left");
 }
 
-/// Has this process start its watch thread, which stays for good, and with it one descriptor.
+/// Has this process start its watch thread, which stays for good, and with it one descriptor. Everything else of the link
+/// that it was started for is let go when this returns.
 pub fn watch() {
-    let (ours, theirs) = pair(&Options::new()).unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| theirs.connect().unwrap());
-        ours.connect().unwrap();
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        after_first_link(|| {
+            let (ours, theirs) = pair(&Options::new()).unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| theirs.connect().unwrap());
+                ours.connect().unwrap();
+            });
+        });
     });
 }
 

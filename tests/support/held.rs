@@ -14,6 +14,17 @@ pub fn descriptors() -> Vec<String> {
     targets
 }
 
+/// Runs what makes and drops this process's first link, and waits until nothing is left of it but the watch thread's one
+/// descriptor. What is open then.
+pub fn after_first_link(connect: impl FnOnce()) -> Vec<String> {
+    let mut expected = descriptors();
+    expected.push("anon_inode:[eventpoll]".into());
+    expected.sort();
+    connect();
+    comes_to(&expected, descriptors, "descriptors with a watch thread");
+    expected
+}
+
 /// Waits until `held` says what is expected: the watch thread holds a link for as long as it takes to tell its end, and
 /// what the link holds is let go after that.
 pub fn comes_to<T: PartialEq + std::fmt::Debug>(expected: &T, held: impl Fn() -> T, what: &str) {

@@ -7,16 +7,15 @@ use ::loom::thread;
 use std::sync::Arc;
 
 /// What is made: written after its birth, and by nothing that orders.
-fn make(value: u64) -> &'static AtomicU64 {
-    let whole: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
+fn make(value: u64) -> Box<AtomicU64> {
+    let whole = Box::new(AtomicU64::new(0));
     whole.store(value, Ordering::Relaxed);
     whole
 }
 
 /// The value that everybody finds, made by this thread if it comes first.
 fn found(place: &Published<AtomicU64>, mine: u64) -> u64 {
-    let whole =
-        place.get().unwrap_or_else(|| place.replace(None, make(mine)).unwrap_or_else(|theirs| theirs));
+    let whole = place.get().unwrap_or_else(|| place.replace(None, make(mine)));
     whole.load(Ordering::Relaxed)
 }
 
