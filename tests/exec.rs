@@ -51,13 +51,7 @@ fn cast(roles: &[(&str, fn())], parent: impl FnOnce()) {
         }
         None => {
             assert_eq!(role(), "");
-            let before = after_first_link(|| {
-                let (ours, theirs) = pair(&Options::new()).unwrap();
-                std::thread::scope(|scope| {
-                    scope.spawn(|| theirs.connect().unwrap());
-                    ours.connect().unwrap();
-                });
-            });
+            let before = after_first_link(&Options::new());
             parent();
             comes_to(&before, descriptors, "descriptors");
             assert!(!has_children(), "a process is left");

@@ -6,22 +6,26 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use rustix::thread::futex::{self, Flags, Wait, WaitFlags, WaitPtr, WaitvFlags};
+use rustix::thread::futex::{Flags, Wait, WaitFlags, WaitPtr, WaitvFlags};
+use rustix::thread::{MembarrierCommand, futex, membarrier};
 use rustix::time::ClockId;
 
 use super::pages::{LINE, Pages};
 use super::{End, Subject};
 
-/// A futex each way, on which the waiting side sleeps: alone, or together with a word of its own, as the library does so
-/// that a peer cannot move its sleep away.
+/// A futex each way, on which the waiting side sleeps: alone; together with a word of its own, as the library does so that
+/// a peer cannot move its sleep away; or like that and after a membarrier, as the library does so that a peer that sends
+/// needs no fence.
 #[derive(Debug)]
 pub struct Futex {
     name: &'static str,
     with_own: bool,
+    with_barrier: bool,
 }
 
-pub static ONE: Futex = Futex { name: "limit: a futex", with_own: false };
-pub static TWO: Futex = Futex { name: "limit: two futexes", with_own: true };
+pub static ONE: Futex = Futex { name: "limit: a futex", with_own: false, with_barrier: false };
+pub static TWO: Futex = Futex { name: "limit: two futexes", with_own: true, with_barrier: false };
+pub static BARRIER: Futex = Futex { name: "limit: … and membarrier", with_own: true, with_barrier: true };
 
 /// One side.
 #[derive(Debug)]
@@ -31,6 +35,7 @@ pub struct FutexEnd {
     from: usize,
     last: u32,
     own: Option<Box<AtomicU32>>,
+    with_barrier: bool,
 }
 
 /// Where the counter lies that a message is announced by, after the message.
@@ -52,12 +57,15 @@ impl Subject for Futex {
         let pages = Pages::new(4 * LINE)?;
         let end = |to, from| {
             let own = self.with_own.then(Box::default);
-            FutexEnd { pages: pages.clone(), to, from, last: 0, own }
+            FutexEnd { pages: pages.clone(), to, from, last: 0, own, with_barrier: self.with_barrier }
         };
         Ok((end(0, 2 * LINE), end(2 * LINE, 0)))
     }
 
     fn connect(&self, half: FutexEnd) -> io::Result<FutexEnd> {
+        if self.with_barrier {
+            membarrier(MembarrierCommand::RegisterGlobalExpedited)?;
+        }
         Ok(half)
     }
 }
@@ -75,6 +83,9 @@ impl End for FutexEnd {
     fn recv(&mut self, buffer: &mut [u8]) -> usize {
         let counter = self.pages.half_word(self.from + COUNTER);
         while counter.load(Acquire) == self.last {
+            if self.with_barrier {
+                membarrier(MembarrierCommand::GlobalExpedited).expect("a membarrier");
+            }
             // Woken, or the counter has moved on, or a signal came: the loop looks again in any case.
             let _ = match &self.own {
                 None => futex::wait(counter, Flags::empty(), self.last, None),

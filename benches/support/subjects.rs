@@ -54,7 +54,7 @@ fn sleepers(size: usize) -> Vec<&'static dyn Start> {
     let mut subjects: Vec<&'static dyn Start> =
         vec![&ringway::DEFAULT, &ringway::PARKED, &ringway::SOCKET, &Pipe, &UnixStream, &Seqpacket];
     if size == 8 {
-        subjects.extend([&RawSyncEvent as &dyn Start, &sleepers::ONE, &sleepers::TWO]);
+        subjects.extend([&RawSyncEvent as &dyn Start, &sleepers::ONE, &sleepers::TWO, &sleepers::BARRIER]);
     }
     subjects
 }

@@ -115,6 +115,11 @@ fn sleep(
             futex::Waited::Failed(_) => doze(),
             _ => naps = Naps::new(),
         }
+        // Whoever was woken for something need not arm, and fence, to find it.
+        if condition.holds() {
+            condition.disarm();
+            return Ended::Ready;
+        }
     }
 }
 

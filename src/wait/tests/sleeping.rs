@@ -107,3 +107,65 @@ fn a_sleeper_with_a_membarrier_is_woken_whenever_it_is_met() {
         }
     });
 }
+
+/// A [`Round`] that counts how often it was armed.
+struct Counted<'a>(Round<'a>, u64);
+
+impl Condition for Counted<'_> {
+    fn look(&mut self) -> bool {
+        self.0.look()
+    }
+    fn holds(&mut self) -> bool {
+        self.0.holds()
+    }
+    fn fenced(&self) -> bool {
+        self.0.fenced()
+    }
+    fn arm(&mut self, armed: u32) {
+        self.1 += 1;
+        self.0.arm(armed);
+    }
+    fn disarm(&mut self) {
+        self.0.disarm();
+    }
+    fn word(&self) -> &AtomicU32 {
+        self.0.word()
+    }
+}
+
+/// Another arming would be a membarrier between the wake-up and the message.
+#[test]
+fn a_sleeper_that_was_woken_finds_what_for_without_arming_again() {
+    const WAKE_UPS: u64 = 200;
+    alone(|| {
+        let (data, armed, over) = (AtomicU64::new(0), AtomicU32::new(AWAKE), AtomicU64::new(0));
+        let mut spinner = Spinner::new(Wait::Park, 2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 1..=WAKE_UPS {
+                    // The last round's disarming may come after its message: this round begins when that is over.
+                    while data.load(Ordering::Relaxed) != number - 1 || armed.load(Ordering::Relaxed) == AWAKE
+                    {
+                        std::thread::yield_now();
+                    }
+                    data.store(number, Ordering::Release);
+                    Fences::SeqCst.light();
+                    armed.swap(AWAKE, Ordering::AcqRel);
+                    futex::wake(&armed);
+                    over.store(number, Ordering::Relaxed);
+                }
+            });
+            for number in 1..=WAKE_UPS {
+                let mut round = Counted(Round { number, data: &data, armed: &armed }, 0);
+                let ended =
+                    block(&mut round, &mut spinner, Fences::SeqCst, &Presence::default(), Some(watchdog()));
+                assert_eq!((ended, round.1), (Ended::Ready, 1), "wake-up {number}");
+                assert_eq!(armed.load(Ordering::Relaxed), AWAKE);
+                // What the waker still takes back must not be the next round's.
+                while over.load(Ordering::Relaxed) != number {
+                    std::thread::yield_now();
+                }
+            }
+        });
+    });
+}
