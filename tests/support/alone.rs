@@ -53,6 +53,8 @@ pub fn alone_within(path: &str, watchdog: Duration, body: impl FnOnce()) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
+    // What the body said, for `--nocapture`.
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Runs the body of the test that it stands in, in a process of its own.

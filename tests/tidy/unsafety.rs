@@ -27,6 +27,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("src/sys/process.rs", "the signal mask of the library's own threads"),
     ("src/sys/tests/raw.rs", "calls that no wrapper makes, for tests of a hostile peer"),
     ("src/sync/published.rs", "what lasts as long as the process is reached by its address"),
+    ("tests/baselines/raw.rs", "the interfaces of raw_sync, shared_memory and ptrace are unsafe"),
     ("tests/allocation/counting.rs", "the trait of allocators is unsafe"),
     ("tests/support/raw.rs", "fork, _exit and memory that two processes share, for tests of whole channels"),
 ];

@@ -3,8 +3,9 @@
 use super::smallest;
 use crate::segment::{Capacity, OwnedSegment, PeerSegment, SegmentError, WaitPage};
 use crate::sys::memfd::{self, SealFlags};
-use crate::sys::socket;
-use crate::sys::tests::{alone, mappings, open_fds, reopen};
+use crate::sys::pidfd::Exit;
+use crate::sys::tests::{alone, deny, in_fork, mappings, open_fds, reopen};
+use crate::sys::{Errno, socket};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::OwnedFd;
 
@@ -23,7 +24,7 @@ fn sealed(len: u64, seals: SealFlags) -> OwnedFd {
     fd
 }
 
-/// What a segment says to `fd`, after which nothing of it may be left. Only in a process of its own.
+/// What a segment says to `fd`, of which nothing may be mapped at any time. Only in a process of its own.
 fn segment_error(fd: OwnedFd) -> SegmentError {
     refused(fd, |fd| PeerSegment::open(fd, smallest()).unwrap_err())
 }
@@ -33,12 +34,21 @@ fn page_error(fd: OwnedFd) -> SegmentError {
     refused(fd, |fd| WaitPage::open(fd).unwrap_err())
 }
 
-fn refused(fd: OwnedFd, open: impl FnOnce(OwnedFd) -> SegmentError) -> SegmentError {
-    let witness = fd.try_clone().unwrap();
-    let before = open_fds();
+fn refused(fd: OwnedFd, open: impl Fn(OwnedFd) -> SegmentError) -> SegmentError {
+    let (witness, again) = (fd.try_clone().unwrap(), fd.try_clone().unwrap());
+    let before = (open_fds(), mappings(&witness));
     let error = open(fd);
-    assert_eq!(open_fds(), before - 1, "the descriptor is closed");
-    assert_eq!(mappings(witness), [""; 0], "nothing is mapped");
+    assert_eq!(
+        (open_fds() + 1, mappings(&witness)),
+        before,
+        "the descriptor is closed and nothing is mapped"
+    );
+    // Nor was anything meanwhile: who tries to is told by another error there.
+    let unmapped = in_fork(|| {
+        deny(libc::SYS_mmap, Errno::PERM);
+        assert_eq!(open(again), error);
+    });
+    assert_eq!(unmapped, Exit::Code(0), "refused before anything is mapped");
     error
 }
 
@@ -146,13 +156,8 @@ fn good_memory_by_a_descriptor_that_is_not_the_makers() {
         let (_wait, page) = WaitPage::create().unwrap();
         for flags in [OFlags::RDONLY, OFlags::PATH, OFlags::PATH | OFlags::RDWR] {
             let reopened = |fd: &OwnedFd| reopen(fd, flags).unwrap();
-            let before = open_fds();
-            assert_eq!(
-                PeerSegment::open(reopened(&segment), smallest()).unwrap_err(),
-                SegmentError::NotReadWrite
-            );
-            assert_eq!(WaitPage::open(reopened(&page)).unwrap_err(), SegmentError::NotReadWrite);
-            assert_eq!(open_fds(), before);
+            assert_eq!(segment_error(reopened(&segment)), SegmentError::NotReadWrite);
+            assert_eq!(page_error(reopened(&page)), SegmentError::NotReadWrite);
         }
         assert_eq!(mappings(&segment), ["rw-s"]);
         PeerSegment::open(segment, smallest()).unwrap();
@@ -164,9 +169,21 @@ fn good_memory_by_a_descriptor_that_is_not_the_makers() {
 fn the_two_kinds_of_memory_for_one_another() {
     alone(|| {
         let (_own, fd) = OwnedSegment::create(smallest()).unwrap();
-        assert!(matches!(WaitPage::open(fd).unwrap_err(), SegmentError::Sealed { .. }));
+        assert!(matches!(page_error(fd), SegmentError::Sealed { .. }));
         let (_wait, fd) = WaitPage::create().unwrap();
-        assert_eq!(missing(PeerSegment::open(fd, smallest()).unwrap_err()), "FUTURE_WRITE");
+        assert_eq!(missing(segment_error(fd)), "FUTURE_WRITE");
+    });
+}
+
+#[test]
+fn good_memory_where_nothing_may_be_mapped() {
+    alone(|| {
+        let (_own, segment) = OwnedSegment::create(smallest()).unwrap();
+        let (_wait, page) = WaitPage::create().unwrap();
+        deny(libc::SYS_mmap, Errno::PERM);
+        let denied = SegmentError::Call { call: "mmap", errno: libc::EPERM };
+        assert_eq!(PeerSegment::open(segment, smallest()).unwrap_err(), denied);
+        assert_eq!(WaitPage::open(page).unwrap_err(), denied);
     });
 }
 
