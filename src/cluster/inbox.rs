@@ -14,7 +14,11 @@
 //!
 //! Nothing is lost between looking and sleeping: whoever waits for events has looked at every listed lane and armed
 //! it, under the lock; every doorbell is taken by a leader, who under the same lock lists the lane and counts the
-//! news; and whoever lists a lane wakes all who wait.
+//! news; and whoever lists a lane wakes all who wait. tests:
+//! `a_master_that_goes_to_sleep_is_rung_by_each_of_two_workers`,
+//! `a_bell_that_is_rung_while_another_link_is_armed_is_heard`,
+//! `one_bell_tells_of_data_and_of_space_and_its_worker_sleeps_too`,
+//! `a_master_that_sleeps_until_one_of_many_workers_answers_never_stops`
 //!
 //! # Fairness
 //! A lane that has had its share ([`Visit::Enough`]) stays in front until the next look. Before it goes to the end of the

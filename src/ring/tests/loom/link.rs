@@ -1,6 +1,7 @@
-//! A ring's memory whose ends can sleep: heap memory and two emulated futexes.
+//! A ring's memory whose ends can sleep: heap memory, two emulated futexes, and a doorbell if it has one.
 
-use crate::ring::lines::{CursorLine, FUTEX, HeadLine, ProducerLine, WaitLine, rouse};
+use super::doorbell::Epoll;
+use crate::ring::lines::{CursorLine, DOORBELL, FUTEX, HeadLine, ProducerLine, WaitLine, rouse};
 use crate::ring::{Consumer, HeapMemory, Memory, PopError, Producer, PushError};
 use crate::sync::latch::Latch;
 use crate::sync::{AtomicU32, AtomicU64, heavy};
@@ -38,6 +39,8 @@ impl Futex {
 pub(super) struct Link {
     heap: HeapMemory,
     shared: Arc<Shared>,
+    /// Where the master sleeps, and the doorbell that it knows this link by.
+    bell: Option<(Arc<Epoll>, usize)>,
 }
 
 #[derive(Debug)]
@@ -50,7 +53,19 @@ struct Shared {
 impl Link {
     pub(super) fn new(capacity: usize, position: u64) -> Self {
         let shared = Shared { data: Futex::default(), space: Futex::default(), dead: Latch::new() };
-        Self { heap: HeapMemory::new(capacity, position), shared: Arc::new(shared) }
+        Self { heap: HeapMemory::new(capacity, position), shared: Arc::new(shared), bell: None }
+    }
+
+    /// The same, and whoever finds it armed with DOORBELL rings `bell` of `epoll`.
+    pub(super) fn with_bell(mut self, epoll: &Arc<Epoll>, bell: usize) -> Self {
+        self.bell = Some((Arc::clone(epoll), bell));
+        self
+    }
+
+    pub(super) fn ring(&self) {
+        if let Some((epoll, bell)) = &self.bell {
+            epoll.ring(*bell);
+        }
     }
 
     /// What the watch thread does at the peer's death.
@@ -87,13 +102,17 @@ impl Memory for Link {
         self.heap.armed_space()
     }
     fn wake_consumer(&self, armed: u32) {
-        if armed == FUTEX {
-            self.shared.data.wake(&self.armed_data().armed);
+        match armed {
+            FUTEX => self.shared.data.wake(&self.armed_data().armed),
+            DOORBELL => self.ring(),
+            _ => {}
         }
     }
     fn wake_producer(&self, armed: u32) {
-        if armed == FUTEX {
-            self.shared.space.wake(&self.armed_space().armed);
+        match armed {
+            FUTEX => self.shared.space.wake(&self.armed_space().armed),
+            DOORBELL => self.ring(),
+            _ => {}
         }
     }
 }

@@ -10,6 +10,7 @@
 //! reports it.
 
 mod close;
+mod doorbell;
 mod fences;
 mod first_use;
 mod link;
@@ -81,7 +82,11 @@ fn sleepers_ring(capacity: usize, position: u64) -> (Producer<Link>, Consumer<Li
 }
 
 fn ends(fences: Fences, capacity: usize, position: u64) -> (Producer<Link>, Consumer<Link>) {
-    let link = Link::new(capacity, position);
+    ends_of(Link::new(capacity, position), fences, position)
+}
+
+/// Both ends of the ring of this link.
+fn ends_of(link: Link, fences: Fences, position: u64) -> (Producer<Link>, Consumer<Link>) {
     let producer = Producer::new(link.clone(), fences, position).unwrap();
     let consumer = Consumer::new(link, fences, position, 1024).unwrap();
     (producer, consumer)

@@ -9,7 +9,7 @@ use ::loom::thread;
 
 /// The memory of a producer that is killed between taking the armed value back and waking.
 #[derive(Debug)]
-struct Silent(Link);
+pub(super) struct Silent(pub(super) Link);
 
 impl Memory for Silent {
     fn words(&self) -> &[AtomicU64] {
