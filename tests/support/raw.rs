@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::AtomicU64;
 
 /// The child's side of a fork returns 0, the parent's the pid.
@@ -83,11 +83,50 @@ pub fn deny(call: libc::c_long, errno: i32) {
 
 /// Filters the system calls of this thread and its children.
 pub fn filter(program: &[libc::sock_filter]) {
+    install(program, 0);
+}
+
+/// Filters the system calls of every thread of this process, and of their children.
+pub fn filter_process(program: &[libc::sock_filter]) {
+    assert_eq!(
+        install(program, libc::SECCOMP_FILTER_FLAG_TSYNC),
+        0,
+        "the first thread that has another filter"
+    );
+}
+
+/// As [`filter`]. Whoever has the descriptor is asked ([`answer`]) about the calls for which the program says so.
+pub fn filter_and_ask(program: &[libc::sock_filter]) -> OwnedFd {
+    adopt(install(program, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) as RawFd)
+}
+
+fn install(program: &[libc::sock_filter], flags: libc::c_ulong) -> libc::c_long {
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
-    // SAFETY: the program is `len` instructions that the kernel copies; both calls change only what this thread
-    // may do.
-    unsafe {
+    let mode = libc::SECCOMP_SET_MODE_FILTER;
+    // SAFETY: the program is `len` instructions that the kernel copies; both calls change only what the filtered
+    // threads may do.
+    let installed = unsafe {
         assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
+        libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program)
+    };
+    assert!(installed >= 0, "{}", std::io::Error::last_os_error());
+    installed
+}
+
+/// Waits for the next call that a filter asks about. It fails with the errno that `decide` gives, or is made.
+pub fn answer(listener: &OwnedFd, decide: impl FnOnce() -> Option<i32>) {
+    // SAFETY: both structs are numbers, and the kernel asks for the first to be zero.
+    let (mut asked, mut answer) =
+        unsafe { std::mem::zeroed::<(libc::seccomp_notif, libc::seccomp_notif_resp)>() };
+    let fd = listener.as_raw_fd();
+    // SAFETY: the kernel writes one struct and reads the other, each of the size that the request names.
+    unsafe {
+        assert_eq!(libc::ioctl(fd, libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut asked), 0);
+        answer.id = asked.id;
+        match decide() {
+            Some(errno) => answer.error = -errno,
+            None => answer.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
+        }
+        assert_eq!(libc::ioctl(fd, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const answer), 0);
     }
 }

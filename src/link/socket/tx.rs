@@ -178,8 +178,11 @@ impl SocketTx {
                 Err(TxError::Disconnected(cause)) => return Err(cause),
                 // If this fails, the next attempt tells why.
                 Err(TxError::Full) => _ = self.wait_for_space(None),
-                // Nobody tells when the system has memory again.
-                Err(_) => doze(),
+                // Nobody tells when the system has memory again, and who waits for it has to look for the peer's end.
+                Err(_) => {
+                    doze();
+                    self.wire.look(&self.peer, Interest::HangUp);
+                }
             }
         }
     }

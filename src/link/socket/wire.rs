@@ -128,7 +128,7 @@ impl Wire {
         match socket::wait_each([(pidfd, Interest::Readable)], Some(sooner)) {
             Ok([Some(_)]) => peer.mark(Gone::Dead),
             Ok([None]) => return Some(sooner == settled),
-            Err(_) => doze(),
+            Err(_) => return Some(doze_before(until)),
         }
         Some(true)
     }
@@ -159,9 +159,7 @@ impl Wire {
             (own, None) => socket::wait_each(own, until).map(|[a, b, c]| [a, b, c, None]),
         };
         let Ok(ready) = ready else {
-            // Denied since the link was made: look again and again, but not at full speed.
-            doze();
-            return Seen { news: true, space: true, shut: true };
+            return Seen { news: doze_before(until), space: true, shut: true };
         };
         for event in ready.iter().flatten() {
             self.handle(peer, *event);
@@ -183,4 +181,11 @@ impl Wire {
             _ => peer.mark(Gone::Dead),
         }
     }
+}
+
+/// Polling was denied since the link was made, or the kernel had no memory for it: whoever waits looks again and again, but
+/// not at full speed. `false`: the deadline has passed.
+fn doze_before(until: Option<Instant>) -> bool {
+    doze();
+    until.is_none_or(|until| Instant::now() < until)
 }
