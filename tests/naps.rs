@@ -79,6 +79,52 @@ fn who_loses_futexes_naps_until_there_is_news() {
     });
 }
 
+/// Who can wake nobody any more hangs up where a wake-up is owed: a peer that sleeps gets what was committed and the end.
+#[test]
+fn who_cannot_be_woken_any_more_gets_every_message_and_then_the_end() {
+    let hung_up = Cause::HungUp;
+    let takes = |channel: &Channel| {
+        for number in 0..2 {
+            assert_eq!(payload::check(&channel.recv().unwrap()), (0, number));
+        }
+        assert_eq!(channel.recv(), Err(RecvError::Disconnected(hung_up)));
+    };
+    let sends = |channel: &Channel| {
+        let message = payload::numbered(1, 0, 1000);
+        let refused = std::iter::repeat_with(|| channel.send(&message)).find_map(Result::err);
+        assert_eq!(refused, Some(SendError::Disconnected(hung_up)));
+    };
+    alone!(|| {
+        for errno in ERRORS {
+            let gives = |channel: &Channel| {
+                (0..2).for_each(|number| channel.try_send(&payload::numbered(0, number, 100)).unwrap());
+            };
+            child::fork(|| wakes_nobody(errno, takes, gives)).succeeds();
+            let frees = |channel: &Channel| while channel.try_recv().is_ok() {};
+            child::fork(|| wakes_nobody(errno, sends, frees)).succeeds();
+        }
+    });
+}
+
+/// What a process does to which `futex` is denied, once its peer sleeps.
+fn wakes_nobody(errno: i32, sleeper: impl FnOnce(&Channel), denied: impl FnOnce(&Channel)) {
+    let (ours, theirs) = pair(&options(LinkChoice::Shm)).unwrap();
+    let mut kept = Some(theirs);
+    let process = child::fork(|| {
+        let channel = kept.take().unwrap().connect().unwrap();
+        deny_process(libc::SYS_futex, errno);
+        let peer = rustix::process::getppid().unwrap().as_raw_nonzero().get() as u32;
+        until(|| is_asleep(peer));
+        denied(&channel);
+        // It closes nothing, and lives on until it is killed.
+        raw::pause()
+    });
+    drop(kept);
+    sleeper(&ours.connect().unwrap());
+    process.kill();
+    process.wait();
+}
+
 /// Nothing but a poll tells of a pidfd, so the end is told by the socket, and as what that can tell.
 #[test]
 fn who_loses_poll_naps_until_there_is_news() {

@@ -234,7 +234,10 @@ impl Peer {
             wire.ring();
         }
         let Some(page) = &self.page else { return };
-        rouse([page.data(self.side), page.space(self.side)], |line| futex::wake(&line.armed));
+        rouse([page.data(self.side), page.space(self.side)], |line| {
+            // Denied: who sleeps here has other ways to end.
+            let _ = futex::wake(&line.armed);
+        });
     }
 }
 

@@ -118,7 +118,13 @@ impl ShmMemory {
             // A full socket has been rung before; a peer that is gone needs no bell.
             (DOORBELL, Some(bell)) => drop(socket::send(&*bell.socket, bell.packet)),
             // Whatever else a peer may have armed: a wake-up that nobody waits for is harmless.
-            _ => futex::wake(&line.armed),
+            (_, bell) => {
+                if let (Err(_), Some(bell)) = (futex::wake(&line.armed), bell) {
+                    // Denied since the link was made. The peer would sleep for good; so it is told of the end, which its
+                    // own process wakes it for, and finds all that was committed before.
+                    let _ = socket::shut_sending(&*bell.socket);
+                }
+            }
         }
     }
 }

@@ -131,9 +131,12 @@ fn sleep(until: Option<Instant>, kernel: impl Fn(Option<Instant>) -> Result<()>)
     }
 }
 
-/// Wakes every sleeper of the word. There is nobody to tell of a failure: the sleeper has other ways to end.
-pub(crate) fn wake(word: &AtomicU32) {
-    let _ = futex::wake(word, Flags::empty(), i32::MAX as u32);
+/// Wakes every sleeper of the word.
+///
+/// # Errors
+/// `EPERM`, `ENOSYS`: denied by a filter. Nobody is woken.
+pub(crate) fn wake(word: &AtomicU32) -> Result<()> {
+    futex::wake(word, Flags::empty(), i32::MAX as u32).map(drop)
 }
 
 /// Whether sleeping and waking are allowed here, or the errno that denies one.
