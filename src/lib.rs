@@ -52,7 +52,8 @@
 //!
 //! # Trust
 //! Every byte of shared memory has one writing process; the other maps it read-only, and seals keep it so. The one
-//! exception is a page of wait words for each link, on whose values no check leans. A peer's words are hints: loaded
+//! exception is a page of wait words for each link, on whose values no check leans; and an end that may not make memory
+//! and borrows its own from its peer trusts the peer with that. A peer's words are hints: loaded
 //! once into a local, checked, used from the local. No safe function yields a slice over memory that another process
 //! can write; receiving copies out. Rust's memory model has no foreign writer in it: what stands in for that is said
 //! in the chapter of `segment`.

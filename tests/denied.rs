@@ -65,7 +65,8 @@ const ROWS: &[Row] = &[
     shm(libc::SYS_futex_waitv, Both),
     socket(libc::SYS_memfd_create, Both, "memfd_create"),
     socket(libc::SYS_memfd_create, Offering, "memfd_create"),
-    socket(libc::SYS_memfd_create, Accepting, "memfd_create"),
+    // The offering end lends a segment.
+    shm(libc::SYS_memfd_create, Accepting),
     socket(libc::SYS_madvise, Both, "madvise"),
     socket(libc::SYS_madvise, Offering, "madvise"),
     socket(libc::SYS_madvise, Accepting, "madvise"),
@@ -135,6 +136,7 @@ fn hold(row: &Row, (errno, name): (i32, &str)) {
     let end = if accepting { "accepting end" } else { "offering end" };
     let expected = (!row.obstacle.is_empty()).then(|| format!("{}: {name} ({end})", row.obstacle));
     assert_eq!(channel.about().fallback.map(|fallback| fallback.to_string()), expected);
+    assert_eq!(channel.about().lent, (row.call, row.at) == (libc::SYS_memfd_create, Accepting));
     assert!(row.fences.is_none_or(|fences| channel.about().fences == fences));
     works(&channel);
     cue.wait();

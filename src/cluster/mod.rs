@@ -82,6 +82,8 @@
 //! - A worker that forgot to ask whether it is one cannot start a cluster (it would start itself again and again), and a
 //!   child of a worker is no worker. tests: `a_worker_that_forgot_to_say_so_cannot_start_a_cluster`,
 //!   `a_child_of_a_worker_is_none_and_may_start_a_cluster_of_its_own`
+//! - A worker that may not make memory borrows its segment from the master ([`About::lent`](crate::channel::About::lent)),
+//!   and trusts it with what it sends. tests: `nothing_is_lost_of_a_killed_worker_that_borrowed_its_segment`
 //! - Where shared memory cannot be had the link is a socket, and [`About::fallback`](crate::channel::About::fallback) of
 //!   [`Worker::about`] says why. tests: `a_worker_to_whom_a_call_is_denied_uses_what_is_left_and_says_why`
 //! - A worker that speaks nonsense is refused, with the reason, and killed. tests:

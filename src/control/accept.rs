@@ -6,6 +6,12 @@
 //!                          │                            ▲     │   ▲
 //!                          └────────────────────────────┘     └───┘ FdsDenied
 //!                            no shared memory to be had
+//!
+//!           Opened: may not make memory    Sent               Lend         Opened
+//!  Opening ────────────────▶ SendingBorrow ────▶ AwaitingLend ────▶ Lending ────▶ SendingAttach
+//!                                                      │                            ▲
+//!                                                      └────────────────────────────┘
+//!                                                        Lend says why there is none
 //! ```
 
 use std::time::Instant;
@@ -13,9 +19,9 @@ use std::time::Instant;
 use super::fallback::{Cause, Chosen, End, LinkChoice, Obstacle};
 use super::handshake::{
     Action, Agreed, Event, FdReceipt, Limit, Local, Machine, Peer, Stage, count_fds, fences, last_word,
-    permit, read, refused, socket,
+    lent_fds, permit, read, refused, socket,
 };
-use super::message::{Attach, FdKinds, Hello, Kind, Message, Terms};
+use super::message::{Attach, FdKinds, Features, Hello, Kind, Message, Terms};
 use super::refusal::Refusal;
 use crate::segment::Capacity;
 
@@ -63,6 +69,8 @@ pub struct Acceptor {
     stage: Stage,
     hello: Option<Box<Hello>>,
     chosen: Chosen,
+    /// This end's segment is one that the peer lent.
+    lent: bool,
     received: FdKinds,
 }
 
@@ -77,6 +85,7 @@ impl Acceptor {
             stage: Stage::New,
             hello: None,
             chosen: Chosen::Shm,
+            lent: false,
             received: FdKinds::NONE,
         }
     }
@@ -88,7 +97,9 @@ impl Acceptor {
     }
 
     fn try_step(&mut self, event: Event<'_>, now: Instant) -> Result<Action, Refusal> {
-        use Stage::{AwaitingGo, AwaitingHello, New, Opening, SendingAttach};
+        use Stage::{
+            AwaitingGo, AwaitingHello, AwaitingLend, Lending, New, Opening, SendingAttach, SendingBorrow,
+        };
         let stage = self.stage;
         match (stage, event) {
             (New, Event::Start) => {
@@ -96,9 +107,18 @@ impl Acceptor {
                 self.limit.wait(self.stage, now)
             }
             (AwaitingHello, Event::Packet { bytes, fds }) => self.greeted(bytes, fds),
-            (AwaitingHello | AwaitingGo, Event::Tick) => self.limit.wait(stage, now),
-            (Opening, Event::Opened(Ok(()))) => self.answer(),
-            (Opening, Event::Opened(Err(cause))) => {
+            (AwaitingHello | AwaitingLend | AwaitingGo, Event::Tick) => self.limit.wait(stage, now),
+            (Opening, Event::Opened(Err(cause))) if self.may_borrow(cause) => Ok(self.borrow()),
+            (SendingBorrow, Event::Sent) => {
+                self.stage = AwaitingLend;
+                self.limit.wait(self.stage, now)
+            }
+            (AwaitingLend, Event::Packet { bytes, fds }) => self.lent(bytes, fds),
+            (Opening | Lending, Event::Opened(Ok(()))) => {
+                self.lent = stage == Lending;
+                self.answer()
+            }
+            (Opening | Lending, Event::Opened(Err(cause))) => {
                 self.chosen = socket(End::Acceptor, cause);
                 self.answer()
             }
@@ -111,12 +131,11 @@ impl Acceptor {
                 self.limit.wait(self.stage, now)
             }
             (AwaitingGo, Event::Packet { bytes, fds }) => self.concluded(bytes, fds),
-            (SendingAttach, Event::Packet { bytes, .. }) => Err(last_word(bytes, stage)),
-            (AwaitingHello | SendingAttach | AwaitingGo, Event::HungUp) => Err(Refusal::HungUp { stage }),
-            (AwaitingHello | SendingAttach | AwaitingGo, Event::Failed { call, errno }) => {
-                Err(Refusal::Io { call, errno })
-            }
-            (AwaitingHello | AwaitingGo, Event::Died) => Err(Refusal::Died { stage }),
+            (SendingBorrow | SendingAttach, Event::Packet { bytes, .. }) => Err(last_word(bytes, stage)),
+            (AwaitingHello | AwaitingLend | AwaitingGo, Event::Died) => Err(Refusal::Died { stage }),
+            (New | Opening | Lending | Stage::Over, _) => Err(Refusal::OutOfStep { stage }),
+            (_, Event::HungUp) => Err(Refusal::HungUp { stage }),
+            (_, Event::Failed { call, errno }) => Err(Refusal::Io { call, errno }),
             _ => Err(Refusal::OutOfStep { stage }),
         }
     }
@@ -151,6 +170,37 @@ impl Acceptor {
             (_, _, Some(cause)) => socket(End::Acceptor, cause),
             _ => Chosen::Shm,
         }
+    }
+
+    /// Whether memory that the peer makes is what this end lacks.
+    fn may_borrow(&self, cause: Cause) -> bool {
+        let theirs = self.hello.as_ref().map_or(Features::NONE, |hello| hello.features);
+        cause.is_memfd_denied() && theirs.contains(Features::MEMFD)
+    }
+
+    fn borrow(&mut self) -> Action {
+        self.local.features = self.local.features.without(Features::MEMFD);
+        self.stage = Stage::SendingBorrow;
+        Action::Send { packet: Message::Borrow.encode(), fds: FdKinds::NONE }
+    }
+
+    fn lent(&mut self, bytes: &[u8], receipt: FdReceipt) -> Result<Action, Refusal> {
+        let chosen = match read(bytes)? {
+            Message::Lend(chosen) => chosen,
+            other => return Err(Refusal::OutOfOrder { expected: Kind::Lend, got: other.kind() }),
+        };
+        let received = count_fds(Kind::Lend, lent_fds(chosen), receipt)?;
+        self.received = received.unwrap_or(FdKinds::NONE);
+        self.chosen = match (chosen, received) {
+            (Chosen::Shm, Ok(_)) => {
+                self.stage = Stage::Lending;
+                return Ok(Action::Lend);
+            }
+            (Chosen::Shm, Err(cause)) => socket(End::Acceptor, cause),
+            (theirs @ Chosen::Socket(fallback), _) if fallback.at == End::Offerer => theirs,
+            _ => return Err(Refusal::Contradiction { kind: Kind::Lend }),
+        };
+        self.answer()
     }
 
     fn answer(&mut self) -> Result<Action, Refusal> {
@@ -192,6 +242,7 @@ impl Acceptor {
             terms: hello.terms,
             identity: hello.identity.clone(),
             peer: Peer { pid: hello.pid, features: hello.features },
+            lent: self.lent && chosen == Chosen::Shm,
         })))
     }
 }

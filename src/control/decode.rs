@@ -43,6 +43,8 @@ pub fn decode(packet: &[u8]) -> Result<Message, MessageError> {
         Some(Kind::Attach) => Message::Attach(rest.attach()?),
         Some(Kind::Go) => Message::Go(rest.chosen()?),
         Some(Kind::Refuse) => Message::Refuse(rest.refuse()?),
+        Some(Kind::Borrow) => Message::Borrow,
+        Some(Kind::Lend) => Message::Lend(rest.chosen()?),
         Some(Kind::Doorbell) | None => return Err(MessageError::UnknownKind { got: kind }),
     };
     match packet.len() - rest.at {

@@ -9,6 +9,13 @@
 //! | [`OfferHost::open`]: open the peer's segment | ← Attach + \[segment, pidfd\] | [`AcceptHost::own`] |
 //! | | Go → | |
 //!
+//! and, before the Attach, if the accepting end may not make a segment:
+//!
+//! | offering end | | accepting end |
+//! |---|---|---|
+//! | [`OfferHost::lend`]: make a segment for the peer | ← Borrow | |
+//! | [`OfferHost::own`] | Lend + \[segment\] → | [`AcceptHost::borrow`]: take it |
+//!
 //! A [`Cause`] that a host returns makes the link a socket, and is told to the peer. It may be asked to open and
 //! the link become a socket all the same, because the *other* end fell back: look at [`Agreed::chosen`], and drop
 //! what was opened if it is not [`Chosen::Shm`].
@@ -42,6 +49,12 @@ pub trait OfferHost {
     /// The cause, if it cannot be used: the link will be a socket.
     fn open(&mut self, segment: OwnedFd) -> Result<(), Cause>;
 
+    /// Makes a segment for the accepting end, which may not. From now on that is the segment of [`OfferHost::own`].
+    ///
+    /// # Errors
+    /// The cause, if none can be made: the link will be a socket.
+    fn lend(&mut self) -> Result<(), Cause>;
+
     /// The descriptors to pass: what [`super::handshake::Local`] announced.
     fn own(&self) -> Own<'_>;
 }
@@ -51,10 +64,17 @@ pub trait AcceptHost {
     /// Opens the offering end's segment and the wait page, and makes a segment of this end's own.
     ///
     /// # Errors
-    /// The cause, if one of them cannot be had: the link will be a socket.
+    /// The cause, if one of them cannot be had: the link will be a socket, unless it is that this process may not make
+    /// memory. Then the offering end is asked for a segment, and what was opened is kept for [`AcceptHost::borrow`].
     fn attach(&mut self, hello: &Hello, segment: OwnedFd, wait_page: OwnedFd) -> Result<(), Cause>;
 
-    /// The descriptors to pass: the segment that [`AcceptHost::attach`] made, and what
+    /// Makes the segment that the offering end lends this end's own.
+    ///
+    /// # Errors
+    /// The cause, if it cannot be used: the link will be a socket.
+    fn borrow(&mut self, segment: OwnedFd) -> Result<(), Cause>;
+
+    /// The descriptors to pass: the segment of [`AcceptHost::attach`] or [`AcceptHost::borrow`], and what
     /// [`super::handshake::Local`] announced.
     fn own(&self) -> Own<'_>;
 }
@@ -128,6 +148,10 @@ impl<H: OfferHost> Host<Offerer> for Offering<'_, H> {
         }
     }
 
+    fn lend(&mut self, _: &mut Passed) -> Result<(), Cause> {
+        self.0.lend()
+    }
+
     fn own(&self) -> Own<'_> {
         self.0.own()
     }
@@ -140,6 +164,13 @@ impl<H: AcceptHost> Host<Acceptor> for Accepting<'_, H> {
         match (machine.hello(), passed.segment.take(), passed.wait_page.take()) {
             (Some(hello), Some(segment), Some(wait_page)) => self.0.attach(hello, segment, wait_page),
             _ => Err(Cause::new(Obstacle::NotMemfd)),
+        }
+    }
+
+    fn lend(&mut self, passed: &mut Passed) -> Result<(), Cause> {
+        match passed.segment.take() {
+            Some(segment) => self.0.borrow(segment),
+            None => Err(Cause::new(Obstacle::NotMemfd)),
         }
     }
 

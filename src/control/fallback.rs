@@ -49,7 +49,7 @@ coded! {
         NotReadWrite = 14 "not open for reading and writing",
         /// The peer's memory can still change its size or its writers.
         Unsealed = 15 "seals missing",
-        /// The peer's wait page cannot be written.
+        /// The wait page, or a segment that was lent, cannot be written.
         Sealed = 16 "sealed against writing",
         /// The peer's memory has another size than was proposed.
         Size = 17 "wrong size",
@@ -102,6 +102,11 @@ impl Cause {
         self.obstacle
     }
 
+    /// Whether a filter forbids this process to make memory, of which it could use what another one made.
+    pub(crate) fn is_memfd_denied(self) -> bool {
+        self.obstacle == Obstacle::MemfdCreate && matches!(self.errno, EPERM | EACCES | ENOSYS)
+    }
+
     /// The error number as it stands on the wire: 0 for none.
     pub(crate) const fn errno_code(self) -> u16 {
         self.errno
@@ -126,6 +131,9 @@ impl From<&SegmentError> for Cause {
 }
 
 const ENOSPC: i32 = 28;
+const EPERM: u16 = 1;
+const EACCES: u16 = 13;
+const ENOSYS: u16 = 38;
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

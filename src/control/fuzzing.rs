@@ -52,6 +52,14 @@ impl<'a> Choices<'a> {
         Cause::with_errno(self.one_of(Obstacle::ALL), self.byte().into())
     }
 
+    fn opened(&mut self) -> Result<(), Cause> {
+        match self.byte() % 8 {
+            1 | 5 => Err(self.cause()),
+            2 => Err(Cause::with_errno(Obstacle::MemfdCreate, 1)),
+            _ => Ok(()),
+        }
+    }
+
     fn chosen(&mut self) -> Chosen {
         if self.bit() {
             return Chosen::Shm;
@@ -135,7 +143,11 @@ impl<'a> Choices<'a> {
                 limit: self.byte().into(),
                 fallback: self.chosen().fallback(),
             }),
-            _ => Message::Doorbell,
+            _ => match self.byte() % 4 {
+                1 => Message::Borrow,
+                2 | 3 => Message::Lend(self.chosen()),
+                _ => Message::Doorbell,
+            },
         }
     }
 
@@ -145,6 +157,7 @@ impl<'a> Choices<'a> {
         let declared = match &message {
             Message::Hello(hello) => hello.fds.count(),
             Message::Attach(attach) => attach.fds.count(),
+            Message::Lend(Chosen::Shm) => 1,
             _ => 0,
         };
         let mut packet = message.encode();
@@ -255,8 +268,8 @@ fn feed<M: Machine>(
     choice: LinkChoice,
     choices: &mut Choices<'_>,
 ) -> Result<Agreed, Refusal> {
-    // The longest way: a message sent twice, opened, sent, two packets, and the ticks of the time limit.
-    for _ in 0..12 {
+    // The longest way: two messages sent twice and one once, three packets, two segments, and the ticks of the time limit.
+    for _ in 0..16 {
         if let Some(end) = driven.end() {
             driven.assert_over();
             let _ = end.as_ref().map(|agreed| assert_obeys(agreed, choice));
@@ -271,8 +284,7 @@ fn feed<M: Machine>(
                 6 => driven.tell(Event::Start),
                 _ => driven.tell(Event::Sent),
             },
-            Action::Open if choices.byte() % 4 == 1 => driven.tell(Event::Opened(Err(choices.cause()))),
-            Action::Open => driven.tell(Event::Opened(Ok(()))),
+            Action::Open | Action::Lend => driven.tell(Event::Opened(choices.opened())),
             Action::Wait { .. } => match choices.byte() % 16 {
                 0 => driven.tick(),
                 1 => driven.tell(Event::HungUp),
@@ -309,7 +321,7 @@ pub fn handshake(data: &[u8]) -> (Result<Agreed, Refusal>, Result<Agreed, Refusa
     let mut offerer = Driven::start(Offerer::new(offer, now, now + LIMIT), now);
     let mut acceptor = Driven::start(Acceptor::new(Acceptance { local, limits }, now, now + LIMIT), now);
     let (mut to_acceptor, mut to_offerer) = (Queue::new(), Queue::new());
-    for _ in 0..24 {
+    for _ in 0..32 {
         advance(&mut offerer, &mut to_acceptor, &mut to_offerer, choices, faulty);
         advance(&mut acceptor, &mut to_offerer, &mut to_acceptor, choices, faulty);
     }
@@ -321,9 +333,8 @@ pub fn handshake(data: &[u8]) -> (Result<Agreed, Refusal>, Result<Agreed, Refusa
     }
     match (&offered, &accepted) {
         (Ok(ours), Ok(theirs)) => {
-            let settled =
-                |agreed: &Agreed| (agreed.chosen, agreed.fences, agreed.terms, agreed.identity.clone());
-            assert_eq!(settled(ours), settled(theirs));
+            let peer = theirs.peer;
+            assert_eq!(&Agreed { peer, ..ours.clone() }, theirs);
         }
         (Err(ours), Err(theirs)) if !faulty => {
             assert!(
@@ -364,8 +375,7 @@ fn advance<M: Machine>(
             }
             end.tell(Event::Sent);
         }
-        Action::Open if choices.byte() % 4 == 1 => end.tell(Event::Opened(Err(choices.cause()))),
-        Action::Open => end.tell(Event::Opened(Ok(()))),
+        Action::Open | Action::Lend => end.tell(Event::Opened(choices.opened())),
         Action::Wait { .. } => match incoming.pop_front() {
             Some((bytes, _)) if choices.byte() % 8 == 1 => {
                 end.tell(Event::Packet { bytes: &bytes, fds: FdReceipt::Denied { errno: 1 } });

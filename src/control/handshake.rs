@@ -32,7 +32,7 @@ pub enum Event<'a> {
         /// The system's error number.
         errno: i32,
     },
-    /// What [`Action::Open`] asked for is done, or why not.
+    /// What [`Action::Open`] or [`Action::Lend`] asked for is done, or why not.
     Opened(Result<(), Cause>),
     /// Time has passed.
     Tick,
@@ -83,6 +83,9 @@ pub enum Action {
     },
     /// Open what came with the last packet, and at the accepting end make a segment; then say [`Event::Opened`].
     Open,
+    /// At the offering end, make a segment for the accepting end; there, take the one that came with the last packet.
+    /// Then say [`Event::Opened`].
+    Lend,
     /// Both ends agree. The last action.
     Done(Box<Agreed>),
     /// The handshake failed. The last action.
@@ -107,6 +110,8 @@ pub struct Agreed {
     pub identity: Identity,
     /// What the other end said of itself.
     pub peer: Peer,
+    /// Whether the accepting end's segment is one that the offering end lent.
+    pub lent: bool,
 }
 
 /// What the other end said of itself.
@@ -167,6 +172,9 @@ impl Local {
 /// - offering: new, sending Hello, awaiting Attach, opening (left out if the link is a socket), sending Go, over;
 /// - accepting: new, awaiting Hello, opening (likewise), sending Attach, awaiting Go, over.
 ///
+/// If the accepting end must borrow, it comes from opening to sending Attach by sending Borrow, awaiting Lend and lending,
+/// and the offering end from awaiting Attach back to it by lending and sending Lend.
+///
 /// From everywhere a refusal leads to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -183,6 +191,14 @@ pub enum Stage {
     SendingAttach,
     /// The offering end waits for the Attach.
     AwaitingAttach,
+    /// The accepting end sends its Borrow.
+    SendingBorrow,
+    /// The accepting end waits for the Lend.
+    AwaitingLend,
+    /// The offering end makes the segment that it lends, or the accepting end takes it.
+    Lending,
+    /// The offering end sends its Lend.
+    SendingLend,
     /// The offering end sends its Go.
     SendingGo,
     /// The accepting end waits for the Go.
@@ -200,6 +216,10 @@ impl fmt::Display for Stage {
             Stage::Opening => "opening the peer's segment",
             Stage::SendingAttach => "sending Attach",
             Stage::AwaitingAttach => "awaiting Attach",
+            Stage::SendingBorrow => "sending Borrow",
+            Stage::AwaitingLend => "awaiting Lend",
+            Stage::Lending => "lending a segment",
+            Stage::SendingLend => "sending Lend",
             Stage::SendingGo => "sending Go",
             Stage::AwaitingGo => "awaiting Go",
             Stage::Over => "over",
@@ -236,6 +256,11 @@ impl Limit {
             Err(Refusal::TimedOut { stage, after: now.saturating_duration_since(self.started) })
         }
     }
+}
+
+/// The descriptors of a [`Message::Lend`].
+pub(super) fn lent_fds(chosen: Chosen) -> FdKinds {
+    if chosen == Chosen::Shm { FdKinds::SEGMENT } else { FdKinds::NONE }
 }
 
 pub(super) const fn socket(at: End, cause: Cause) -> Chosen {

@@ -31,6 +31,8 @@
 //!  70         the name, then each label: u8 length of the key, u8 length of the value, key, value
 //! ```
 //!
+//! `Borrow` has nothing after the header, `Lend` what `Go` has.
+//!
 //! *chosen*, 8 bytes: u16 [`Obstacle`] (0: shared memory), u16 errno (0: none), u8 [`End`], 3 bytes 0.
 //!
 //! A packet of one byte, [`DOORBELL`], is the doorbell: it wakes an end that sleeps on its sockets. On a socket link
@@ -67,6 +69,10 @@ pub const HELLO_LEN: usize = 70;
 pub const ATTACH_LEN: usize = 28;
 /// The length of a [`Message::Go`].
 pub const GO_LEN: usize = 16;
+/// The length of a [`Message::Borrow`].
+pub const BORROW_LEN: usize = HEADER_LEN;
+/// The length of a [`Message::Lend`].
+pub const LEND_LEN: usize = 16;
 /// The length of a [`Message::Refuse`].
 pub const REFUSE_LEN: usize = 32;
 /// The length of the longest [`Message::Hello`].
@@ -87,6 +93,10 @@ coded! {
         Go = 3 "Go",
         /// [`Message::Refuse`].
         Refuse = 4 "Refuse",
+        /// [`Message::Borrow`].
+        Borrow = 5 "Borrow",
+        /// [`Message::Lend`].
+        Lend = 6 "Lend",
     }
 }
 
@@ -183,7 +193,7 @@ bits! {
 bits! {
     /// The descriptors that come with a message, in the order of the bits.
     FdKinds: u8 {
-        /// The sender's segment.
+        /// The sender's segment; with [`Message::Lend`], the one that it lends.
         SEGMENT = 1,
         /// The link's wait page.
         WAIT_PAGE = 2,
@@ -282,6 +292,10 @@ pub enum Message {
     Go(Chosen),
     /// The end of the talk.
     Refuse(Refuse),
+    /// The accepting end may not make a segment and asks for one. Its [`Message::Attach`] comes later.
+    Borrow,
+    /// The offering end's answer to that: it lends a segment, or what stands in its way.
+    Lend(Chosen),
 }
 
 impl Message {
@@ -294,6 +308,8 @@ impl Message {
             Message::Attach(_) => Kind::Attach,
             Message::Go(_) => Kind::Go,
             Message::Refuse(_) => Kind::Refuse,
+            Message::Borrow => Kind::Borrow,
+            Message::Lend(_) => Kind::Lend,
         }
     }
 
@@ -308,10 +324,10 @@ impl Message {
         packet.extend(VERSION.to_le_bytes());
         packet.extend([self.kind().code(), 0]);
         match self {
-            Message::Doorbell => {}
+            Message::Doorbell | Message::Borrow => {}
             Message::Hello(hello) => put_hello(&mut packet, hello),
             Message::Attach(attach) => put_attach(&mut packet, attach),
-            Message::Go(chosen) => put_chosen(&mut packet, *chosen),
+            Message::Go(chosen) | Message::Lend(chosen) => put_chosen(&mut packet, *chosen),
             Message::Refuse(refuse) => put_refuse(&mut packet, refuse),
         }
         packet

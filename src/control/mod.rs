@@ -11,7 +11,15 @@
 //!   Go     shared memory, or why not  ───────────────────────────────────────▶
 //! ```
 //!
-//! or one of them says `Refuse`, and that is the end. Afterwards the socket carries doorbells, and its hang-up
+//! An accepting end that may not make memory gets its segment from the other end, before it attaches:
+//!
+//! ```text
+//!                       ◀──────────────────────  Borrow
+//!   makes a segment
+//!   Lend   shared memory, or why not  ──[segment]──▶  maps and seals it, goes on as if it had made it
+//! ```
+//!
+//! Instead of its next message either end may say `Refuse`, and that is the end. Afterwards the socket carries doorbells, and its hang-up
 //! tells that the peer is disconnected.
 //!
 //! | file | question |
@@ -28,6 +36,8 @@
 //! - Shared memory that cannot be had makes the link a socket, and *both* ends know why
 //!   ([`fallback::Fallback`]); unless one of them demanded shared memory: then it is a refusal with the same
 //!   reason.
+//! - A segment is lent once at most, to an end that asks, and nothing stays open of it whatever becomes of the link. tests:
+//!   `a_segment_is_lent_once_and_only_for_shared_memory`, `whatever_becomes_of_a_lent_segment_nothing_stays_open`
 //! - Another wire version is refused by both ends, which both name both versions; another memory layout makes
 //!   the link a socket.
 //! - A packet of no bytes is no message and no hang-up: it is refused at once.

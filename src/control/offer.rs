@@ -6,6 +6,11 @@
 //!                 │      ▲                       │                            ▲
 //!                 └──────┘ FdsDenied             └────────────────────────────┘
 //!                                                  Attach chose the socket
+//!
+//!                  Borrow         Opened              Sent
+//!  AwaitingAttach ────────▶ Lending ────▶ SendingLend ────▶ AwaitingAttach       once, if at all
+//!                                           │     ▲
+//!                                           └─────┘ FdsDenied
 //! ```
 
 use std::time::Instant;
@@ -13,7 +18,7 @@ use std::time::Instant;
 use super::fallback::{Cause, Chosen, End, LinkChoice};
 use super::handshake::{
     Action, Agreed, Event, FdReceipt, Limit, Local, Machine, Peer, Stage, count_fds, fences, last_word,
-    permit, read, refused, socket,
+    lent_fds, permit, read, refused, socket,
 };
 use super::identity::Identity;
 use super::message::{Attach, FdKinds, Features, Hello, Kind, Message, Terms};
@@ -39,6 +44,8 @@ pub struct Offerer {
     chosen: Chosen,
     peer: Peer,
     peer_choice: LinkChoice,
+    /// A segment was made for the peer.
+    lent: bool,
     received: FdKinds,
 }
 
@@ -53,12 +60,13 @@ impl Offerer {
             stage: Stage::New,
             peer: Peer { pid: 0, features: Features::NONE },
             peer_choice: LinkChoice::Auto,
+            lent: false,
             received: FdKinds::NONE,
         }
     }
 
     fn try_step(&mut self, event: Event<'_>, now: Instant) -> Result<Action, Refusal> {
-        use Stage::{AwaitingAttach, New, Opening, SendingGo, SendingHello};
+        use Stage::{AwaitingAttach, Lending, New, Opening, SendingGo, SendingHello, SendingLend};
         let stage = self.stage;
         match (stage, event) {
             (New, Event::Start) => self.greet(),
@@ -66,21 +74,34 @@ impl Offerer {
                 self.offer.local.fds_denied(End::Offerer, &mut self.chosen, errno);
                 self.greet()
             }
-            (SendingHello, Event::Sent) => {
+            (SendingHello | SendingLend, Event::Sent) => {
                 self.stage = AwaitingAttach;
                 self.limit.wait(self.stage, now)
             }
             (AwaitingAttach, Event::Tick) => self.limit.wait(stage, now),
             (AwaitingAttach, Event::Packet { bytes, fds }) => self.attached(bytes, fds),
+            (Lending, Event::Opened(opened)) => {
+                self.lent = opened.is_ok();
+                self.chosen = opened.map_or_else(|cause| socket(End::Offerer, cause), |()| self.chosen);
+                self.lend()
+            }
+            (SendingLend, Event::FdsDenied { errno }) => {
+                self.offer.local.fds_denied(End::Offerer, &mut self.chosen, errno);
+                self.lend()
+            }
             (Opening, Event::Opened(Ok(()))) => self.conclude(),
             (Opening, Event::Opened(Err(cause))) => {
                 self.chosen = socket(End::Offerer, cause);
                 self.conclude()
             }
             (SendingGo, Event::Sent) => Ok(self.done()),
-            (SendingHello | SendingGo, Event::Packet { bytes, .. }) => Err(last_word(bytes, stage)),
-            (SendingHello | AwaitingAttach | SendingGo, Event::HungUp) => Err(Refusal::HungUp { stage }),
-            (SendingHello | AwaitingAttach | SendingGo, Event::Failed { call, errno }) => {
+            (SendingHello | SendingLend | SendingGo, Event::Packet { bytes, .. }) => {
+                Err(last_word(bytes, stage))
+            }
+            (SendingHello | AwaitingAttach | SendingLend | SendingGo, Event::HungUp) => {
+                Err(Refusal::HungUp { stage })
+            }
+            (SendingHello | AwaitingAttach | SendingLend | SendingGo, Event::Failed { call, errno }) => {
                 Err(Refusal::Io { call, errno })
             }
             (AwaitingAttach, Event::Died) => Err(Refusal::Died { stage }),
@@ -109,6 +130,12 @@ impl Offerer {
     fn attached(&mut self, bytes: &[u8], receipt: FdReceipt) -> Result<Action, Refusal> {
         let attach = match read(bytes)? {
             Message::Attach(attach) => attach,
+            Message::Borrow if self.chosen == Chosen::Shm && !self.lent => {
+                // `Borrow` declares no descriptors, so none can be lost.
+                let _none = count_fds(Kind::Borrow, FdKinds::NONE, receipt)?;
+                self.stage = Stage::Lending;
+                return Ok(Action::Lend);
+            }
             other => return Err(Refusal::OutOfOrder { expected: Kind::Attach, got: other.kind() }),
         };
         let received = count_fds(Kind::Attach, attach.fds, receipt)?;
@@ -131,6 +158,12 @@ impl Offerer {
                 self.conclude()
             }
         }
+    }
+
+    fn lend(&mut self) -> Result<Action, Refusal> {
+        permit(self.chosen, self.offer.local.choice, LinkChoice::Auto)?;
+        self.stage = Stage::SendingLend;
+        Ok(Action::Send { packet: Message::Lend(self.chosen).encode(), fds: lent_fds(self.chosen) })
     }
 
     /// The acceptor may fall back for a reason of its own, and must keep to ours.
@@ -157,6 +190,7 @@ impl Offerer {
             terms: self.offer.terms,
             identity: self.offer.identity.clone(),
             peer: self.peer,
+            lent: self.lent && self.chosen == Chosen::Shm,
         }))
     }
 }

@@ -45,7 +45,7 @@ pub struct Established {
 /// The descriptors of one's own end. They stay open here; the peer gets duplicates.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Own<'a> {
-    /// The end's segment.
+    /// The end's segment; at an offering end that lends one, the one that it lends.
     pub segment: Option<BorrowedFd<'a>>,
     /// The link's wait page; the offering end's only.
     pub wait_page: Option<BorrowedFd<'a>>,
@@ -92,6 +92,7 @@ impl Passed {
 /// The two kinds of hosts as one: what is opened depends on the machine.
 pub(super) trait Host<M> {
     fn open(&mut self, machine: &M, passed: &mut Passed) -> Result<(), Cause>;
+    fn lend(&mut self, passed: &mut Passed) -> Result<(), Cause>;
     fn own(&self) -> Own<'_>;
 }
 
@@ -142,6 +143,10 @@ impl<M: Machine> Session<M> {
                 Action::Open => {
                     let opened = host.open(&self.machine, &mut self.passed);
                     self.machine.step(Event::Opened(opened), now)
+                }
+                Action::Lend => {
+                    let lent = host.lend(&mut self.passed);
+                    self.machine.step(Event::Opened(lent), now)
                 }
                 Action::Wait { until } => match self.take(socket, now) {
                     Some(action) => action,

@@ -65,6 +65,8 @@ pub(crate) struct End {
     side: Side,
     wish: Wish,
     shared: Option<Shared>,
+    /// What the accepting end has opened while it lacks a segment of its own.
+    opened: Option<(Arc<WaitPage>, Arc<PeerSegment>)>,
     pidfd: Option<OwnedFd>,
     local: Local,
 }
@@ -99,7 +101,7 @@ impl End {
             shm: made.as_ref().map(|_| ()).map_err(|cause| *cause),
             pidfd: pidfd.is_some(),
         };
-        Self { side, wish, shared: made.ok(), pidfd, local }
+        Self { side, wish, shared: made.ok(), opened: None, pidfd, local }
     }
 
     /// What the offering machine is started with.
@@ -156,6 +158,12 @@ impl End {
 }
 
 impl End {
+    /// The accepting end has all that it needs.
+    fn share(&mut self, segment: (Arc<OwnedSegment>, OwnedFd)) {
+        let shared = |(page, peer)| Shared { segment, page: (page, None), peer: Some(peer) };
+        self.shared = self.opened.take().map(shared);
+    }
+
     fn over_socket(&self, terms: &Terms, sockets: Sockets, pidfd: Option<OwnedFd>) -> Result<Link> {
         let Sockets { control, data, peer_data } = sockets;
         let capacity = match self.side {
@@ -178,6 +186,15 @@ impl OfferHost for End {
         Ok(())
     }
 
+    /// This end's own segment is passed by now, and mapped: of its descriptor there is no more need.
+    fn lend(&mut self) -> std::result::Result<(), Cause> {
+        let lent = OwnedSegment::lend(self.wish.terms.to_offerer).map_err(|error| Cause::from(&error))?;
+        if let Some(shared) = &mut self.shared {
+            shared.segment.1 = lent;
+        }
+        Ok(())
+    }
+
     fn own(&self) -> Own<'_> {
         self.own_fds()
     }
@@ -194,8 +211,16 @@ impl AcceptHost for End {
         let peer =
             PeerSegment::open(segment, hello.terms.to_acceptor).map_err(|error| Cause::from(&error))?;
         let page = WaitPage::open(wait_page).map_err(|error| Cause::from(&error))?;
+        self.opened = Some((Arc::new(page), Arc::new(peer)));
         let segment = own_segment(hello.terms.to_offerer, self.wish.prefault)?;
-        self.shared = Some(Shared { segment, page: (Arc::new(page), None), peer: Some(Arc::new(peer)) });
+        self.share(segment);
+        Ok(())
+    }
+
+    fn borrow(&mut self, segment: OwnedFd) -> std::result::Result<(), Cause> {
+        let own = OwnedSegment::borrow(&segment, self.wish.terms.to_offerer);
+        let own = ready(own.map_err(|error| Cause::from(&error))?, self.wish.prefault)?;
+        self.share((own, segment));
         Ok(())
     }
 
@@ -224,11 +249,15 @@ fn own_segment(
     capacity: Capacity,
     prefault: bool,
 ) -> std::result::Result<(Arc<OwnedSegment>, OwnedFd), Cause> {
-    let (mut segment, fd) = OwnedSegment::create(capacity).map_err(|error| Cause::from(&error))?;
+    let (segment, fd) = OwnedSegment::create(capacity).map_err(|error| Cause::from(&error))?;
+    Ok((ready(segment, prefault)?, fd))
+}
+
+fn ready(mut segment: OwnedSegment, prefault: bool) -> std::result::Result<Arc<OwnedSegment>, Cause> {
     if prefault {
         segment.prefault().map_err(|error| Cause::from(&error))?;
     }
-    Ok((Arc::new(segment), fd))
+    Ok(Arc::new(segment))
 }
 
 /// What the two ends agreed on.
@@ -237,6 +266,9 @@ fn own_segment(
 pub struct About {
     /// Why the link is a socket, if it is. `None`: it is shared memory.
     pub fallback: Option<Fallback>,
+    /// Whether the accepting end may make no memory of its own (`memfd_create` is denied to it) and uses some that the
+    /// offering end lent: then it trusts the offering end with what it sends. `false` over a socket.
+    pub lent: bool,
     /// How waiters and wakers pair their fences.
     pub fences: crate::ring::Fences,
     /// Capacities and the longest message, in bytes.
@@ -252,6 +284,7 @@ impl About {
         let agreed = &established.agreed;
         Self {
             fallback: agreed.chosen.fallback(),
+            lent: agreed.lent,
             fences: agreed.fences,
             terms: agreed.terms,
             identity: agreed.identity.clone(),

@@ -1,6 +1,7 @@
 //! Salvage: what a dead consumer had not taken, read back from the producer's own memory.
 //!
-//! Only the producer could write the data, so what is handed on is what the producer wrote. The one word of the
+//! Only the producer could write the data, so what is handed on is what the producer wrote (unless the memory was lent by
+//! somebody who writes it still: each record is checked when it is taken, too). The one word of the
 //! dead that is needed is its cursor, and that is checked twice: by arithmetic, and by a walk over the records,
 //! which must meet the record starts that the producer kept for itself, one for each eighth of the ring.
 

@@ -29,7 +29,7 @@ pub enum SegmentError {
         /// The seals that it lacks.
         missing: Seals,
     },
-    /// The peer's wait page cannot be written.
+    /// The peer's wait page, or the memory that it lent, cannot be written.
     Sealed {
         /// The seals that it must not have.
         excess: Seals,
@@ -86,7 +86,7 @@ impl fmt::Display for SegmentError {
             ),
             Self::Unsealed { missing } => write!(f, "the peer's memory lacks the seals {missing}"),
             Self::Sealed { excess } => {
-                write!(f, "the peer's wait page cannot be written: it has the seals {excess}")
+                write!(f, "the peer's memory cannot be written: it has the seals {excess}")
             }
             Self::Size { expected, found } => {
                 write!(f, "the peer's memory has {found} bytes, not the {expected} that were agreed")

@@ -26,6 +26,19 @@
 //! Descriptors are closed once mapped, so a link holds none for its memory. A forked child has none of these
 //! mappings: [`crate::sys::map`].
 //!
+//! # A segment that was lent
+//! An accepting end that may not make memory gets some from its peer ([`OwnedSegment::lend`]) and makes it its own
+//! ([`OwnedSegment::borrow`]): it fixes the size, checks it, maps, adds the other seals, and then populates. For the
+//! lender, which maps what comes back, it is a segment like any other. For the borrower all of the above holds but
+//! one thing: the lender can have mapped the memory before it was sealed, and then it can write there. **Who borrows
+//! trusts the lender with the bytes of its own segment.** They are what it sends to this very peer. It reads back
+//! nothing of them but records, when it salvages after the peer's death, and checks each as it would a peer's. So a
+//! lender can spoil what is handed back, and nothing else. tests: `what_was_borrowed_is_a_segment_like_any_other`,
+//! `what_was_lent_and_is_not_as_it_should_be_is_refused`,
+//! `a_lender_can_write_what_it_mapped_in_time_and_take_no_page_away`,
+//! `salvage_survives_a_lender_that_writes_what_it_reads`,
+//! `a_lender_that_scribbles_over_what_it_lent_spoils_what_the_borrower_sends_and_no_more`
+//!
 //! # What Rust does not model, and what is relied on instead
 //! Rust's memory model knows threads of one program. It has no notion of a foreign process that writes the same
 //! memory, still less of one that breaks every rule on purpose. This is what stands in for it:

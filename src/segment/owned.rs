@@ -2,6 +2,7 @@
 
 use super::error::SegmentError;
 use super::layout::{Capacity, PAGE};
+use super::peer::check;
 use super::view::SegmentView;
 use crate::ring::NoSpace;
 use crate::sys::Errno;
@@ -12,8 +13,12 @@ use std::os::fd::{AsFd, OwnedFd};
 /// What a segment must be sealed against before another process may rely on it: `SHRINK`, or its reader could
 /// be killed by `SIGBUS`; `GROW`, so that the size is a fact; `FUTURE_WRITE`, so that nobody but its maker, who
 /// mapped it before, ever writes; `SEAL`, so that this was the last word.
-pub(super) const SEGMENT_SEALS: SealFlags =
-    SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::FUTURE_WRITE).union(SealFlags::SEAL);
+pub(super) const SEGMENT_SEALS: SealFlags = FIXED_SIZE.union(SealFlags::FUTURE_WRITE).union(SealFlags::SEAL);
+
+/// What fixes the size of memory.
+pub(super) const FIXED_SIZE: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
+/// What closes memory to whoever maps it next.
+pub(super) const UNWRITABLE: SealFlags = SealFlags::WRITE.union(SealFlags::FUTURE_WRITE);
 
 /// The segment that this end alone writes, mapped for reading and writing.
 #[derive(Debug)]
@@ -33,10 +38,51 @@ impl OwnedSegment {
             return Err(SegmentError::Target);
         }
         let (mapping, fd) = create_mapped(capacity.segment_len())?;
-        let whole = populate_or_allocate(&mapping, &fd)?;
-        // Only now: a mapping made before `FUTURE_WRITE` stays writable, none made later is.
-        memfd::seal(&fd, SEGMENT_SEALS).map_err(SegmentError::call("F_ADD_SEALS"))?;
-        Ok((Self { view: SegmentView::new(mapping, capacity), whole }, fd))
+        Ok((Self::seal(mapping, &fd, capacity)?, fd))
+    }
+
+    /// Makes the memory of a segment for a peer that may not: of the right size, neither sealed nor mapped.
+    ///
+    /// # Errors
+    /// [`SegmentError::Call`], as [`OwnedSegment::create`].
+    pub(crate) fn lend(capacity: Capacity) -> Result<OwnedFd, SegmentError> {
+        memfd::create(capacity.segment_len() as u64).map_err(not_made)
+    }
+
+    /// Makes memory that a peer lent this end's own, and as good a segment as one that this end made, but for this: the
+    /// lender may have mapped it before, and then it can write here for ever.
+    ///
+    /// # Errors
+    /// What is wrong with the memory; [`SegmentError::Call`] where this process may not map or seal it. Nothing is mapped
+    /// then.
+    pub(crate) fn borrow(fd: &OwnedFd, capacity: Capacity) -> Result<Self, SegmentError> {
+        if cfg!(not(target_pointer_width = "64")) {
+            return Err(SegmentError::Target);
+        }
+        let len = capacity.segment_len();
+        // Before the size is asked for: only then is the answer still true when the memory is used.
+        memfd::seal(fd, FIXED_SIZE).map_err(|errno| match errno {
+            Errno::INVAL => SegmentError::NotMemfd { errno: errno.raw_os_error() },
+            errno => SegmentError::call("F_ADD_SEALS")(errno),
+        })?;
+        check(fd, FIXED_SIZE, UNWRITABLE, len)?;
+        let mapping = Mapping::read_write(fd, len).map_err(SegmentError::call("mmap"))?;
+        Self::seal(mapping, fd, capacity)
+    }
+
+    /// Seals what is mapped by now: a mapping made before `FUTURE_WRITE` stays writable, none made later is.
+    fn seal(mapping: Mapping, fd: &OwnedFd, capacity: Capacity) -> Result<Self, SegmentError> {
+        memfd::seal(fd, SEGMENT_SEALS).map_err(SegmentError::call("F_ADD_SEALS"))?;
+        // Only now: from memory that was lent the lender could have taken the page away again, by a hole.
+        let whole = populate_or_allocate(&mapping, fd)?;
+        Ok(Self { view: SegmentView::new(mapping, capacity), whole })
+    }
+
+    /// Memory as a lender keeps it that goes on writing.
+    #[cfg(test)]
+    pub(crate) fn kept(fd: impl AsFd, capacity: Capacity) -> Self {
+        let mapping = Mapping::read_write(fd, capacity.segment_len()).expect("memory that is not sealed");
+        Self { view: SegmentView::new(mapping, capacity), whole: true }
     }
 
     /// Makes all of it ready to be written, so that the first lap need not.
@@ -78,12 +124,14 @@ impl OwnedSegment {
 
 /// An unsealed memfd and its mapping.
 pub(super) fn create_mapped(len: usize) -> Result<(Mapping, OwnedFd), SegmentError> {
-    let fd = memfd::create(len as u64).map_err(|errno| {
-        let call = if errno == Errno::FBIG { "ftruncate" } else { "memfd_create" };
-        SegmentError::call(call)(errno)
-    })?;
+    let fd = memfd::create(len as u64).map_err(not_made)?;
     let mapping = Mapping::read_write(&fd, len).map_err(SegmentError::call("mmap"))?;
     Ok((mapping, fd))
+}
+
+fn not_made(errno: Errno) -> SegmentError {
+    let call = if errno == Errno::FBIG { "ftruncate" } else { "memfd_create" };
+    SegmentError::call(call)(errno)
 }
 
 /// Makes the first page writable without a fault; where the kernel cannot do that to a mapping (before Linux

@@ -2,7 +2,7 @@
 
 use super::error::SegmentError;
 use super::layout::{PAGE, Side, wait_data, wait_space};
-use super::owned::{create_mapped, populate_or_allocate};
+use super::owned::{FIXED_SIZE, UNWRITABLE, create_mapped, populate_or_allocate};
 use super::peer::check;
 use super::view::wait_line;
 use crate::ring::lines::WaitLine;
@@ -11,9 +11,7 @@ use crate::sys::memfd::{self, SealFlags};
 use std::os::fd::OwnedFd;
 
 /// A wait page must keep its size.
-const REQUIRED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
-/// And must not be closed to one of its two writers.
-const EXCLUDED: SealFlags = SealFlags::WRITE.union(SealFlags::FUTURE_WRITE);
+const REQUIRED: SealFlags = FIXED_SIZE.union(SealFlags::SEAL);
 
 /// The wait words of a link. The peer may write anything to them at any time: it can wake this end too often,
 /// or leave it asleep until the peer's death, and no more.
@@ -39,7 +37,8 @@ impl WaitPage {
     /// # Errors
     /// What was wrong. Nothing was mapped then, and the descriptor is closed.
     pub(crate) fn open(fd: OwnedFd) -> Result<Self, SegmentError> {
-        check(&fd, REQUIRED, EXCLUDED, PAGE)?;
+        // It must not be closed to one of its two writers.
+        check(&fd, REQUIRED, UNWRITABLE, PAGE)?;
         let mapping = Mapping::read_write(&fd, PAGE).map_err(SegmentError::call("mmap"))?;
         Ok(Self { mapping })
     }

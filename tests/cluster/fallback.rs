@@ -7,10 +7,10 @@ use crate::program::{cast, echo, leaves_nothing, role};
 use crate::support::raw;
 use ringway::{ExitCause, LinkChoice, Worker};
 
-/// The worker denies itself memfd_create in the way that its role says.
+/// The worker denies itself madvise in the way that its role says.
 fn be_denied() {
     let errno = if role() == "EPERM" { libc::EPERM } else { libc::ENOSYS };
-    raw::deny(libc::SYS_memfd_create, errno);
+    raw::deny(libc::SYS_madvise, errno);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_worker_that_cannot_have_the_link_that_was_demanded_is_refused() {
         leaves_nothing(|| {
             let diary = Diary::of(&cast(1, LinkChoice::Shm, "EPERM"), |_, _| {});
             let ExitCause::Handshake(why) = diary.only_exit() else { panic!("{diary:?}") };
-            assert!(why.to_string().contains("memfd_create: EPERM"), "{why}");
+            assert!(why.to_string().contains("madvise: EPERM"), "{why}");
         });
     });
 }

@@ -10,11 +10,14 @@ use ringway::{Cluster, LinkChoice, Worker, WorkerId};
 
 const ERRORS: [(i32, &str); 2] = [(libc::EPERM, "EPERM"), (libc::ENOSYS, "ENOSYS")];
 
-/// What a worker may not call, and why its link is a socket then; empty if it is shared memory.
+/// What a worker says whose segment is the master's.
+const LENT: &str = "lent";
+
+/// What a worker may not call, and why its link is a socket then; empty if it is shared memory, and [`LENT`].
 const OF_WORKERS: [(libc::c_long, &str); 7] = [
     (libc::SYS_membarrier, ""),
     (libc::SYS_pidfd_open, ""),
-    (libc::SYS_memfd_create, "memfd_create"),
+    (libc::SYS_memfd_create, LENT),
     (libc::SYS_madvise, "madvise"),
     (libc::SYS_futex, "futex"),
     (libc::SYS_sendmsg, "sendmsg"),
@@ -40,8 +43,10 @@ fn a_worker_to_whom_a_call_is_denied_uses_what_is_left_and_says_why() {
         if let Some((call, errno)) = role().split_once(' ') {
             raw::deny(call.parse().unwrap(), errno.parse().unwrap());
             let worker = Worker::from_env().unwrap().unwrap();
-            let fallback = worker.about().fallback.map(|fallback| fallback.to_string());
-            worker.send(fallback.unwrap_or_default().as_bytes()).unwrap();
+            let about = worker.about();
+            let lent = if about.lent { LENT } else { "" };
+            let link = about.fallback.map_or(lent.to_owned(), |fallback| fallback.to_string());
+            worker.send(link.as_bytes()).unwrap();
             echo(worker);
             raw::quit(0)
         }
@@ -53,7 +58,7 @@ fn a_worker_to_whom_a_call_is_denied_uses_what_is_left_and_says_why() {
                     let mut diary = Diary::default();
                     let (id, why) = diary.next_message(&cluster);
                     let expected = match obstacle {
-                        "" => String::new(),
+                        "" | LENT => obstacle.to_owned(),
                         obstacle => format!("{obstacle}: {name} (accepting end)"),
                     };
                     assert_eq!(String::from_utf8_lossy(&why), expected);
@@ -70,6 +75,28 @@ fn denied_to_all(call: libc::c_long, errno: i32) {
         raw::deny(call, errno);
         leaves_nothing(|| (0..3).for_each(|round| kill_one(LinkChoice::Auto, round)));
     });
+}
+
+/// The workers alone deny themselves memfd_create; of each that is killed in full flow nothing is lost.
+fn denied_to_workers(errno: libc::c_int) {
+    if std::env::var_os("RINGWAY_WORKER").is_some() {
+        raw::deny(libc::SYS_memfd_create, errno);
+    }
+    let work = |worker: Worker| {
+        assert!(worker.about().lent);
+        victim(worker);
+    };
+    run(work, || leaves_nothing(|| (0..3).for_each(|round| kill_one(LinkChoice::Shm, round))));
+}
+
+#[test]
+fn nothing_is_lost_of_a_killed_worker_that_borrowed_its_segment() {
+    alone!(|| denied_to_workers(libc::EPERM));
+}
+
+#[test]
+fn nothing_is_lost_of_a_killed_worker_that_borrowed_its_segment_as_memfds_are_unknown() {
+    alone!(|| denied_to_workers(libc::ENOSYS));
 }
 
 macro_rules! denied_to_all {

@@ -28,7 +28,7 @@ const CALLS: u32 = 600;
 const DOORBELL: &[u8] = &[crate::control::message::DOORBELL];
 const SHORT: Duration = Duration::from_micros(200);
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options::new().capacity(CAPACITY).unwrap().max_message(MAX_MESSAGE)
 }
 

@@ -4,6 +4,7 @@ mod errors;
 mod fence_lost;
 mod gone;
 mod hostile;
+mod lent;
 
 use super::{Channel, Options, Sender, pair};
 use crate::link::peer::Awaited;

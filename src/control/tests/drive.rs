@@ -15,7 +15,7 @@ use crate::sys::epoll::Interest;
 use crate::sys::{Errno, memfd, pidfd, socket};
 
 /// The next packet that the other end sent.
-fn heard(fd: BorrowedFd<'_>) -> Message {
+pub(super) fn heard(fd: BorrowedFd<'_>) -> Message {
     let mut packet = [0; 4096];
     let mut ready = Vec::new();
     socket::wait_readable(&[fd], &mut ready, Some(soon())).unwrap();
@@ -25,7 +25,7 @@ fn heard(fd: BorrowedFd<'_>) -> Message {
 
 /// Closes a descriptor and waits until the socket at its other end knows: a process that another test starts
 /// has a copy until it executes its program.
-fn hang_up(fd: OwnedFd, other: BorrowedFd<'_>) {
+pub(super) fn hang_up(fd: OwnedFd, other: BorrowedFd<'_>) {
     drop(fd);
     let mut ready = Vec::new();
     socket::wait_any(&[(other, Interest::HangUp)], &mut ready, Some(soon())).unwrap();
@@ -153,6 +153,10 @@ impl OfferHost for Deserted<'_> {
     fn open(&mut self, segment: OwnedFd) -> Result<(), Cause> {
         hang_up(self.peer.take().unwrap(), self.socket);
         OfferHost::open(&mut self.host, segment)
+    }
+
+    fn lend(&mut self) -> Result<(), Cause> {
+        self.host.lend()
     }
 
     fn own(&self) -> Own<'_> {

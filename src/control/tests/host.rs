@@ -14,6 +14,7 @@ pub(super) struct Host {
     wait_page: OwnedFd,
     pidfd: OwnedFd,
     opening: Result<(), Cause>,
+    lending: Result<(), Cause>,
     pub(super) opened: Vec<u64>,
 }
 
@@ -24,8 +25,14 @@ impl Host {
             wait_page: memfd::create(4096).unwrap(),
             pidfd: pidfd::open(process::id()).unwrap(),
             opening,
+            lending: Ok(()),
             opened: Vec::new(),
         }
+    }
+
+    /// The same, but this is what comes of a segment that is lent.
+    pub(super) fn with_lending(self, lending: Result<(), Cause>) -> Self {
+        Self { lending, ..self }
     }
 
     pub(super) fn own(&self) -> Own<'_> {
@@ -47,6 +54,12 @@ impl OfferHost for Host {
         self.opening
     }
 
+    fn lend(&mut self) -> Result<(), Cause> {
+        self.lending?;
+        self.segment = Some(memfd::create(8192).unwrap());
+        Ok(())
+    }
+
     fn own(&self) -> Own<'_> {
         Host::own(self)
     }
@@ -57,6 +70,12 @@ impl AcceptHost for Host {
         assert_eq!(hello.terms, TERMS);
         self.opened.extend([segment, wait_page].map(|fd| socket::inode(fd).unwrap()));
         self.opening
+    }
+
+    fn borrow(&mut self, segment: OwnedFd) -> Result<(), Cause> {
+        self.opened.push(socket::inode(&segment).unwrap());
+        self.segment = Some(segment);
+        self.lending
     }
 
     fn own(&self) -> Own<'_> {

@@ -30,6 +30,7 @@ impl<M: Machine> At<M> {
         let fds = match message {
             Message::Hello(hello) => hello.fds.count(),
             Message::Attach(attach) => attach.fds.count(),
+            Message::Lend(Chosen::Shm) => 1,
             _ => 0,
         };
         self.hear_with(message, fds)
@@ -48,6 +49,28 @@ pub(super) fn awaiting_attach(offer: Offer) -> At<Offerer> {
 pub(super) fn awaiting_hello(acceptance: Acceptance) -> At<Acceptor> {
     let now = Instant::now();
     At::start(acceptor(acceptance, now), now)
+}
+
+/// Why an end must borrow.
+pub(super) fn denied() -> Cause {
+    Cause::with_errno(Obstacle::MemfdCreate, 1)
+}
+
+/// An accepting machine that awaits the Lend.
+pub(super) fn awaiting_lend(acceptance: Acceptance) -> At<Acceptor> {
+    let mut at = awaiting_hello(acceptance);
+    at.hear(&a_hello(hello()));
+    at.tell(Event::Opened(Err(denied())));
+    at.tell(Event::Sent);
+    at
+}
+
+/// An offering machine that sends the Lend, for a segment that was made.
+pub(super) fn sending_lend(offer: Offer) -> At<Offerer> {
+    let mut at = awaiting_attach(offer);
+    assert_eq!(at.hear(&Message::Borrow), Action::Lend);
+    at.tell(Event::Opened(Ok(())));
+    at
 }
 
 /// An accepting machine that awaits the Go, for shared memory.

@@ -3,6 +3,7 @@
 mod denied;
 mod drive;
 mod host;
+mod lending;
 mod machine;
 mod outcomes;
 mod page;
@@ -111,6 +112,8 @@ fn messages() -> Vec<Message> {
             messages.push(Message::Go(socket(*at, *obstacle, 4095)));
         }
     }
+    messages.extend([Message::Borrow, Message::Lend(Chosen::Shm)]);
+    messages.push(Message::Lend(socket(End::Offerer, Obstacle::NoSpace, 28)));
     messages.extend(Reason::ALL.iter().map(|reason| Message::Refuse(refuse(*reason))));
     for choice in LinkChoice::ALL {
         messages.push(Message::Hello(Box::new(Hello { choice: *choice, ..hello() })));

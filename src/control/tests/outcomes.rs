@@ -69,6 +69,7 @@ fn both_ends_agree_on_shared_memory() {
         terms: TERMS,
         identity: identity(),
         peer: ours.peer,
+        lent: false,
     };
     assert_eq!(ours, expected);
     assert_eq!(Agreed { peer: ours.peer, ..theirs }, expected);
@@ -91,11 +92,11 @@ fn fences_are_paired_by_membarrier_only_if_both_ends_register_and_sleep_with_it(
 
 /// What an end comes to.
 type Outcome = Result<Chosen, Refusal>;
-/// Whether an end can open what the other one passed.
+/// Whether an end can open what the other one passed, or can lend or borrow.
 type Opened = Result<(), Cause>;
 
 /// Carries out what a machine wants until it waits or ends: what it said last, and its end.
-fn run<M: Machine>(at: &mut At<M>, mut action: Action, opened: Opened) -> (Message, Option<Outcome>) {
+fn run<M: Machine>(at: &mut At<M>, mut action: Action, opened: [Opened; 2]) -> (Message, Option<Outcome>) {
     let mut said = Message::Doorbell;
     loop {
         action = match action {
@@ -103,7 +104,8 @@ fn run<M: Machine>(at: &mut At<M>, mut action: Action, opened: Opened) -> (Messa
                 said = decode(&packet).unwrap();
                 at.tell(Event::Sent)
             }
-            Action::Open => at.tell(Event::Opened(opened)),
+            Action::Open => at.tell(Event::Opened(opened[0])),
+            Action::Lend => at.tell(Event::Opened(opened[1])),
             Action::Wait { .. } => return (said, None),
             Action::Done(agreed) => return (said, Some(Ok(agreed.chosen))),
             Action::Refused { refusal, .. } => {
@@ -113,8 +115,8 @@ fn run<M: Machine>(at: &mut At<M>, mut action: Action, opened: Opened) -> (Messa
     }
 }
 
-/// Lets two ends talk: what the offering and what the accepting end come to.
-fn talk(offer: Offer, acceptance: Acceptance, opened: [Opened; 2]) -> (Outcome, Outcome) {
+/// Lets two ends talk: what the offering and what the accepting end come to. Each has what it can open, and lend or borrow.
+fn talk(offer: Offer, acceptance: Acceptance, opened: [[Opened; 2]; 2]) -> (Outcome, Outcome) {
     let now = Instant::now();
     let mut ours = At { machine: offerer(offer, now), now };
     let mut theirs = awaiting_hello(acceptance);
@@ -137,20 +139,28 @@ fn talk(offer: Offer, acceptance: Acceptance, opened: [Opened; 2]) -> (Outcome, 
 struct Case {
     ours: Local,
     theirs: Local,
-    opened: [Opened; 2],
+    opened: [[Opened; 2]; 2],
     chosen: Chosen,
 }
 
 fn cases() -> Vec<Case> {
     let (ok, denied) = (Ok(()), Cause::with_errno(Obstacle::MemfdCreate, 1));
+    let full = Err(Cause::with_errno(Obstacle::NoSpace, 28));
     let by_choice = |local| Local { choice: LinkChoice::Socket, ..local };
     let without = |local| Local { shm: Err(denied), ..local };
     let (ours, theirs) = (local(), acceptance().local);
     let asked_for = |at| socket(at, Obstacle::AskedFor, 0);
     let cannot = |at| socket(at, Obstacle::MemfdCreate, 1);
+    let no_space = |at| socket(at, Obstacle::NoSpace, 28);
+    let cannot_lend = Local { features: Features::ALL.without(Features::MEMFD), ..ours };
     let layout = Local { layout: 1, ..theirs };
-    let case = |ours, theirs, chosen| Case { ours, theirs, opened: [ok, ok], chosen };
-    let opening = |opened, chosen| Case { ours, theirs, opened, chosen };
+    let case = |ours, theirs, chosen| Case { ours, theirs, opened: [[ok; 2]; 2], chosen };
+    let opening =
+        |[a, b]: [Opened; 2], chosen| Case { opened: [[a, ok], [b, ok]], ..case(ours, theirs, chosen) };
+    let lending = |[a, b]: [Opened; 2], chosen| Case {
+        opened: [[ok, a], [Err(denied), b]],
+        ..case(ours, theirs, chosen)
+    };
     vec![
         case(ours, theirs, Chosen::Shm),
         case(by_choice(ours), theirs, asked_for(End::Offerer)),
@@ -159,9 +169,13 @@ fn cases() -> Vec<Case> {
         case(without(ours), theirs, cannot(End::Offerer)),
         case(ours, without(theirs), cannot(End::Acceptor)),
         case(ours, layout, socket(End::Acceptor, Obstacle::LayoutDiffers, 0)),
-        opening([ok, Err(denied)], cannot(End::Acceptor)),
-        opening([Err(denied), ok], cannot(End::Offerer)),
-        opening([Err(denied), Err(denied)], cannot(End::Acceptor)),
+        opening([ok, full], no_space(End::Acceptor)),
+        opening([full, ok], no_space(End::Offerer)),
+        opening([full, full], no_space(End::Acceptor)),
+        lending([ok, ok], Chosen::Shm),
+        lending([full, ok], no_space(End::Offerer)),
+        lending([ok, full], no_space(End::Acceptor)),
+        Case { ours: cannot_lend, ..lending([ok, ok], cannot(End::Acceptor)) },
     ]
 }
 
@@ -220,7 +234,7 @@ fn terms_over_the_limits_are_refused_with_both_numbers() {
     for (limits, theirs) in limits {
         let Some(Message::Refuse(told)) = theirs.notice() else { panic!("{theirs}") };
         assert!(theirs.to_string().ends_with(&format!("the limit is {}", told.limit)), "{theirs}");
-        let ends = talk(offer(), Acceptance { limits, ..acceptance() }, [Ok(()); 2]);
+        let ends = talk(offer(), Acceptance { limits, ..acceptance() }, [[Ok(()); 2]; 2]);
         assert_eq!(ends, (Err(Refusal::Peer(told)), Err(theirs)));
     }
 }

@@ -3,8 +3,8 @@
 use super::super::decode::decode;
 use super::super::fallback::ERRNO_MAX;
 use super::super::message::{
-    ATTACH_LEN, CLOSED_RECEIVING, CLOSED_SENDING, DOORBELL, FRAME_MAX, GO_LEN, HEADER_LEN, HELLO_LEN, Kind,
-    MAGIC, REFUSE_LEN, VERSION,
+    ATTACH_LEN, BORROW_LEN, CLOSED_RECEIVING, CLOSED_SENDING, DOORBELL, FRAME_MAX, GO_LEN, HEADER_LEN,
+    HELLO_LEN, Kind, LEND_LEN, MAGIC, REFUSE_LEN, VERSION,
 };
 use super::*;
 use crate::ring::{self, lines};
@@ -145,6 +145,9 @@ fn the_fields_of_each_message() {
     assert_fields("Attach", &packet, HEADER_LEN, ATTACH_LEN, &fields);
 
     assert_fields("Go", &Message::Go(link).encode(), HEADER_LEN, GO_LEN, &[("link", link_number)]);
+
+    assert_fields("Borrow", &Message::Borrow.encode(), HEADER_LEN, BORROW_LEN, &[]);
+    assert_fields("Lend", &Message::Lend(link).encode(), HEADER_LEN, LEND_LEN, &[("link", link_number)]);
 
     let refuse = Refuse { reason: Reason::Capacity, limit: 5, fallback: link.fallback() };
     let packet = Message::Refuse(refuse).encode();

@@ -18,6 +18,7 @@ fn name(value: &impl Debug) -> String {
 
 fn outcome(end: &Result<Agreed, Refusal>) -> String {
     match end {
+        Ok(Agreed { lent: true, .. }) => "lent".into(),
         Ok(Agreed { chosen: Chosen::Shm, .. }) => "shm".into(),
         Ok(Agreed { chosen: Chosen::Socket(_), .. }) => "socket".into(),
         Err(Refusal::Peer(refuse)) => format!("peer-{}", name(&refuse.reason)),
@@ -28,7 +29,7 @@ fn outcome(end: &Result<Agreed, Refusal>) -> String {
 
 /// Every way in which one end's handshake ends.
 const CONTROL: &str = "\
-    capacity contradiction descriptors descriptorstruncated died hungup io \
+    capacity contradiction descriptors descriptorstruncated died hungup io lent \
     malformed-capacity-capacityerror malformed-doorbell malformed-errno malformed-fdkinds \
     malformed-identity-duplicatekey malformed-identity-keylength malformed-identity-nametoolong \
     malformed-identity-notutf8 malformed-identity-toomanylabels malformed-identity-valuetoolong \
@@ -40,7 +41,7 @@ const CONTROL: &str = "\
 
 /// The ways in which the two ends' handshakes end together, without the many in which a packet can be malformed.
 const HANDSHAKE: &str = "\
-    descriptors+peer-descriptors hungup+hungup malformed-magic+peer-malformed \
+    descriptors+peer-descriptors hungup+hungup lent+lent malformed-magic+peer-malformed \
     noshm-offerer+peer-nosharedmemory peer-capacity+capacity peer-descriptors+descriptors \
     peer-malformed+malformed-magic peer-maxmessage+maxmessage peer-nosharedmemory+noshm-acceptor \
     peer-nosharedmemory+noshm-offerer peer-outoforder+outoforder peer-timedout+timedout \

@@ -4,24 +4,33 @@ use super::super::handshake::{Action, Event, FdReceipt, Machine, Stage};
 use super::super::message::{Kind, VERSION};
 use super::super::message_error::MessageError;
 use super::super::refusal::Refusal;
-use super::machine::{At, a_hello, awaiting_attach, awaiting_go, awaiting_hello, refusal, sent};
+use super::machine::{
+    At, a_hello, awaiting_attach, awaiting_go, awaiting_hello, awaiting_lend, denied, refusal, sending_lend,
+    sent,
+};
 use super::*;
 
 /// One message of each kind.
-fn one_of_each() -> [Message; 5] {
+fn one_of_each() -> [Message; 7] {
     [
         Message::Doorbell,
         a_hello(hello()),
         Message::Attach(attach()),
         Message::Go(Chosen::Shm),
         Message::Refuse(refuse(Reason::TimedOut)),
+        Message::Borrow,
+        Message::Lend(Chosen::Shm),
     ]
 }
 
 #[test]
 fn in_every_stage_one_kind_of_message_is_due_and_every_other_is_refused() {
     for message in one_of_each() {
-        let stages: [(Kind, Action); 3] = [
+        let mut has_lent = sending_lend(offer());
+        has_lent.tell(Event::Sent);
+        let stages: [(Kind, Action); 5] = [
+            (Kind::Attach, has_lent.hear(&message)),
+            (Kind::Lend, awaiting_lend(acceptance()).hear(&message)),
             (Kind::Attach, awaiting_attach(offer()).hear(&message)),
             (Kind::Hello, awaiting_hello(acceptance()).hear(&message)),
             (Kind::Go, awaiting_go(acceptance()).hear(&message)),
@@ -29,6 +38,8 @@ fn in_every_stage_one_kind_of_message_is_due_and_every_other_is_refused() {
         for (expected, action) in stages {
             match message.kind() {
                 Kind::Refuse => assert_eq!(refusal(action), Refusal::Peer(refuse(Reason::TimedOut))),
+                // Before it has lent, the offering end can be asked to.
+                Kind::Borrow if action == Action::Lend => assert_eq!(expected, Kind::Attach),
                 got if got == expected => assert!(!matches!(action, Action::Refused { .. }), "{action:?}"),
                 got => assert_eq!(refusal(action), Refusal::OutOfOrder { expected, got }),
             }
@@ -48,10 +59,15 @@ fn a_message_while_one_is_being_sent_is_the_last_word_of_a_peer_that_hung_up() {
         let mut sending_attach = awaiting_hello(acceptance());
         sending_attach.hear(&a_hello(hello()));
         sending_attach.tell(Event::Opened(Ok(())));
+        let mut sending_borrow = awaiting_hello(acceptance());
+        sending_borrow.hear(&a_hello(hello()));
+        sending_borrow.tell(Event::Opened(Err(denied())));
         for (stage, action) in [
             (Stage::SendingHello, sending_hello.hear(&message)),
             (Stage::SendingGo, sending_go.hear(&message)),
             (Stage::SendingAttach, sending_attach.hear(&message)),
+            (Stage::SendingBorrow, sending_borrow.hear(&message)),
+            (Stage::SendingLend, sending_lend(offer()).hear(&message)),
         ] {
             let expected = match &message {
                 Message::Refuse(refuse) => Refusal::Peer(*refuse),
@@ -71,6 +87,7 @@ fn a_peer_that_speaks_another_version_is_refused_by_either_end_and_both_are_name
     assert_eq!(refusal(awaiting_hello(acceptance()).tell(event)), version);
     assert_eq!(refusal(awaiting_attach(offer()).tell(event)), version);
     assert_eq!(refusal(awaiting_go(acceptance()).tell(event)), version);
+    assert_eq!(refusal(awaiting_lend(acceptance()).tell(event)), version);
     assert!(version.to_string().contains("version 9"), "{version}");
 }
 
@@ -82,6 +99,7 @@ fn garbage_is_refused() {
             awaiting_hello(acceptance()).tell(event),
             awaiting_attach(offer()).tell(event),
             awaiting_go(acceptance()).tell(event),
+            awaiting_lend(acceptance()).tell(event),
         ] {
             assert!(matches!(refusal(action), Refusal::Malformed(_)));
         }
@@ -100,6 +118,17 @@ fn each_wrong_number_of_descriptors_is_refused() {
         let expected = Refusal::Descriptors { kind: Kind::Attach, expected: 2, got: fds };
         assert_eq!(refusal(awaiting_attach(offer()).hear_with(&Message::Attach(attach()), fds)), expected);
     }
+    for fds in [0, 2, 3, 300] {
+        let expected = Refusal::Descriptors { kind: Kind::Lend, expected: 1, got: fds };
+        let mut at = awaiting_lend(acceptance());
+        assert_eq!(refusal(at.hear_with(&Message::Lend(Chosen::Shm), fds)), expected);
+        assert_eq!(at.machine.received(), FdKinds::NONE);
+    }
+    let none = Message::Lend(socket(End::Offerer, Obstacle::NoSpace, 28));
+    let lend = awaiting_lend(acceptance()).hear_with(&none, 1);
+    assert_eq!(refusal(lend), Refusal::Descriptors { kind: Kind::Lend, expected: 0, got: 1 });
+    let borrow = awaiting_attach(offer()).hear_with(&Message::Borrow, 1);
+    assert_eq!(refusal(borrow), Refusal::Descriptors { kind: Kind::Borrow, expected: 0, got: 1 });
     let go = awaiting_go(acceptance()).hear_with(&Message::Go(Chosen::Shm), 1);
     assert_eq!(refusal(go), Refusal::Descriptors { kind: Kind::Go, expected: 0, got: 1 });
 }
@@ -144,6 +173,7 @@ fn the_time_limit_ends_every_wait_and_nothing_before_it_does() {
     check(awaiting_attach(offer()), Stage::AwaitingAttach);
     check(awaiting_hello(acceptance()), Stage::AwaitingHello);
     check(awaiting_go(acceptance()), Stage::AwaitingGo);
+    check(awaiting_lend(acceptance()), Stage::AwaitingLend);
 }
 
 #[test]
@@ -159,7 +189,8 @@ fn a_slow_message_that_came_is_taken_but_no_other_is_waited_for() {
 #[test]
 fn a_hang_up_a_death_and_an_error_end_every_stage_with_their_name() {
     type Make = fn() -> Box<dyn Machine>;
-    let waiting: [(Stage, Make); 3] = [
+    let waiting: [(Stage, Make); 4] = [
+        (Stage::AwaitingLend, || Box::new(awaiting_lend(acceptance()).machine)),
         (Stage::AwaitingAttach, || Box::new(awaiting_attach(offer()).machine)),
         (Stage::AwaitingHello, || Box::new(awaiting_hello(acceptance()).machine)),
         (Stage::AwaitingGo, || Box::new(awaiting_go(acceptance()).machine)),

@@ -3,7 +3,8 @@
 use super::super::decode::decode;
 use super::super::identity::IdentityError;
 use super::super::message::{
-    ATTACH_LEN, DOORBELL, FRAME_MAX, GO_LEN, HELLO_LEN, HELLO_MAX, Kind, MAGIC, REFUSE_LEN, VERSION,
+    ATTACH_LEN, BORROW_LEN, DOORBELL, FRAME_MAX, GO_LEN, HELLO_LEN, HELLO_MAX, Kind, LEND_LEN, MAGIC,
+    REFUSE_LEN, VERSION,
 };
 use super::super::message_error::MessageError;
 use super::*;
@@ -33,6 +34,8 @@ fn the_lengths_are_those_of_the_page() {
     assert_eq!(Message::Attach(attach()).encode().len(), ATTACH_LEN);
     assert_eq!(Message::Go(Chosen::Shm).encode().len(), GO_LEN);
     assert_eq!(Message::Refuse(refuse(Reason::TimedOut)).encode().len(), REFUSE_LEN);
+    assert_eq!(Message::Borrow.encode().len(), BORROW_LEN);
+    assert_eq!(Message::Lend(Chosen::Shm).encode().len(), LEND_LEN);
     assert_eq!(Message::Doorbell.encode(), [DOORBELL]);
 }
 
@@ -78,6 +81,10 @@ fn the_other_messages_lie_where_the_page_says() {
     assert_eq!(Message::Refuse(refuse(Reason::NoSharedMemory)).encode(), written(32, none));
     let limit: &[(usize, &[u8])] = &[(0, b"RWAY\x01\x00\x04"), (8, &[8]), (16, &4096u64.to_le_bytes())];
     assert_eq!(Message::Refuse(refuse(Reason::Capacity)).encode(), written(32, limit));
+    assert_eq!(Message::Borrow.encode(), b"RWAY\x01\x00\x05\x00");
+    let lend: &[(usize, &[u8])] = &[(0, b"RWAY\x01\x00\x06"), (8, &[3, 0, 28, 0, 1])];
+    let full = socket(End::Offerer, Obstacle::NoSpace, 28);
+    assert_eq!(Message::Lend(full).encode(), written(16, lend));
 }
 
 #[test]
@@ -154,7 +161,8 @@ fn each_wrong_field_has_its_own_error() {
     let cases: &[(&[u8], usize, &[u8], MessageError)] = &[
         (&hello, 0, b"rway", MessageError::Magic { got: u32::from_le_bytes(*b"rway") }),
         (&hello, 6, &[0], MessageError::UnknownKind { got: 0 }),
-        (&hello, 6, &[5], MessageError::UnknownKind { got: 5 }),
+        (&hello, 6, &[7], MessageError::UnknownKind { got: 7 }),
+        (&hello, 6, &[5], MessageError::Trailing { kind: Kind::Borrow, extra: 81 }),
         (&hello, 7, &[1], MessageError::Reserved { at: 7, got: 1 }),
         (&hello, 16, &[1], MessageError::Capacity(Capacity::new((1 << 30) + 1).unwrap_err())),
         (&hello, 24, &2048u64.to_le_bytes(), MessageError::Capacity(Capacity::new(2048).unwrap_err())),

@@ -116,3 +116,38 @@ fn a_producer_survives_a_consumer_that_writes_while_it_sends() {
         }
     }
 }
+
+/// Whoever lent a producer its memory can write it still: what is handed back may be nonsense, and ends in bounds.
+#[test]
+fn salvage_survives_a_lender_that_writes_what_it_reads() {
+    const CAPACITY: u64 = 4096;
+    let (mut refused, mut spoiled, mut lens) = (0, 0, Numbers::new(3));
+    let (begin, calls) = (Instant::now(), calls() / 100);
+    for call in 0.. {
+        if call >= calls && refused > 0 && spoiled > 0 {
+            break;
+        }
+        assert!(call % 64 != 0 || begin.elapsed() < WATCHDOG, "{refused} refused, {spoiled} spoiled");
+        let memory = GuardedMemory::new(CAPACITY as usize);
+        let mut producer = Producer::new(memory.clone(), Fences::SeqCst, 0).unwrap();
+        while producer.push(&[7; 900][..lens.below(900) as usize]).is_ok() {}
+        let walk = {
+            let _lender = Scribbler::on_data(memory.clone(), call);
+            producer.salvage().map(|undelivered| {
+                let (mut bytes, mut whole) = (0, true);
+                let count = undelivered.take(CAPACITY as usize).map(|message: Vec<u8>| {
+                    bytes += message.len() as u64;
+                    whole &= message.iter().all(|byte| *byte == 7);
+                });
+                (count.count() as u64, bytes, whole)
+            })
+        };
+        match walk {
+            Err(_) => refused += 1,
+            Ok((count, bytes, whole)) => {
+                assert!(count <= CAPACITY / 8 && bytes <= CAPACITY);
+                spoiled += u64::from(!whole);
+            }
+        }
+    }
+}

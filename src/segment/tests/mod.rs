@@ -1,6 +1,7 @@
 //! What a segment refuses, survives and carries.
 
 mod hostile;
+mod lent;
 mod memory;
 mod refused;
 mod space;

@@ -10,7 +10,7 @@ use rustix::process::Resource;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// A bit of `MADV_POPULATE_WRITE` that no other advice given here has.
-const POPULATE: u32 = 0b100;
+pub(super) const POPULATE: u32 = 0b100;
 
 fn call(call: &'static str, errno: Errno) -> SegmentError {
     SegmentError::Call { call, errno: errno.raw_os_error() }

@@ -21,7 +21,7 @@ use std::panic::AssertUnwindSafe;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub(crate) use seccomp::{deny, deny_flag};
+pub(crate) use seccomp::{deny, deny_flag, deny_value};
 
 /// What a filter answers.
 pub(crate) const DENIALS: [Errno; 2] = [Errno::PERM, Errno::NOSYS];

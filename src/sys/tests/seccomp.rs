@@ -20,11 +20,20 @@ pub(crate) fn deny(number: c_long, errno: Errno) {
 
 /// As [`deny`], but only calls whose argument has one of the bits of `flag`.
 pub(crate) fn deny_flag(number: c_long, argument: u32, flag: u32, errno: Errno) {
+    deny_argument(number, argument, (BPF_JSET, flag), errno);
+}
+
+/// As [`deny`], but only calls whose argument is `value`.
+pub(crate) fn deny_value(number: c_long, argument: u32, value: u32, errno: Errno) {
+    deny_argument(number, argument, (BPF_JEQ, value), errno);
+}
+
+fn deny_argument(number: c_long, argument: u32, (test, operand): (u32, u32), errno: Errno) {
     filter(&[
         statement(BPF_LD | BPF_W | BPF_ABS, NUMBER),
         jump(BPF_JMP | BPF_JEQ | BPF_K, number as u32, 0, 3),
         statement(BPF_LD | BPF_W | BPF_ABS, ARGUMENTS + 8 * argument),
-        jump(BPF_JMP | BPF_JSET | BPF_K, flag, 0, 1),
+        jump(BPF_JMP | test | BPF_K, operand, 0, 1),
         fail(errno),
         allow(),
     ]);
