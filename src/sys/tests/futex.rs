@@ -29,7 +29,7 @@ fn a_sleeper_is_woken_through_another_mapping() {
     let sleeper = std::thread::spawn(move || wait(word32(&there), 0, Some(watchdog())));
     // The word keeps its value: only a wake-up can end the sleep.
     while !sleeper.is_finished() {
-        wake(word32(&here));
+        wake(word32(&here)).unwrap();
         std::thread::yield_now();
     }
     assert_eq!(sleeper.join().unwrap(), Waited::Woken);
@@ -49,7 +49,7 @@ fn a_sleeper_is_woken_by_another_process() {
         let end = watchdog();
         while word32(&here).load(Ordering::SeqCst) != 2 {
             assert!(Instant::now() < end);
-            wake(word32(&here));
+            wake(word32(&here)).unwrap();
             std::thread::yield_now();
         }
         super::wait_for(child);
@@ -69,7 +69,7 @@ fn a_wake_reaches_every_sleeper() {
     std::thread::scope(|scope| {
         let sleepers: Vec<_> = threads.iter().map(|thread| scope.spawn(move || sleep(thread))).collect();
         until(|| threads.iter().all(|thread| is_asleep(thread.load(Ordering::SeqCst))));
-        wake(&word);
+        wake(&word).unwrap();
         for sleeper in sleepers {
             assert_eq!(sleeper.join().unwrap(), Waited::Woken);
         }
@@ -90,7 +90,7 @@ fn a_filter_that_denies_futexes_is_reported() {
                 assert_eq!(probe(), Err(errno));
                 let word = AtomicU32::new(0);
                 assert_eq!(wait(&word, 0, Some(watchdog())), Waited::Failed(errno));
-                wake(&word);
+                assert_eq!(wake(&word), Err(errno));
             });
             assert_eq!(exit, Exit::Code(0));
         }

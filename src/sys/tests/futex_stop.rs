@@ -47,7 +47,7 @@ fn a_change_and_a_wake_up_end_the_sleep() {
             let there = Mapping::read_write(&fd, 4096).unwrap();
             let waited = sleep_while(&fd, &Stop::new(), || {
                 word32(&there).store(1, Ordering::SeqCst);
-                wake(word32(&there));
+                wake(word32(&there)).unwrap();
             });
             // A wake-up between two naps finds nobody, but the next nap finds the change.
             assert!(matches!(waited, Waited::Woken | Waited::Changed), "{waited:?}");
@@ -119,7 +119,7 @@ fn a_sleeper_behind_a_peers_priority_waiter_is_still_stopped() {
             until(wake_fails);
             let stop = Stop::new();
             let waited = sleep_while(&fd, &stop, || {
-                wake(word32(&mapping));
+                wake(word32(&mapping)).unwrap();
                 assert!(wake_fails());
                 stop.set();
             });

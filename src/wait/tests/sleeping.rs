@@ -66,7 +66,7 @@ fn wake(page: &Mapping, fences: Fences, stop: &AtomicU64) {
         fences.light();
         if armed.load(Ordering::Relaxed) != AWAKE {
             armed.swap(AWAKE, Ordering::AcqRel);
-            futex::wake(armed);
+            futex::wake(armed).unwrap();
         }
     }
 }
@@ -151,7 +151,7 @@ fn a_sleeper_that_was_woken_finds_what_for_without_arming_again() {
                     data.store(number, Ordering::Release);
                     Fences::SeqCst.light();
                     armed.swap(AWAKE, Ordering::AcqRel);
-                    futex::wake(&armed);
+                    futex::wake(&armed).unwrap();
                     over.store(number, Ordering::Relaxed);
                 }
             });
