@@ -18,7 +18,7 @@ use super::wait_page::WaitPage;
 use crate::ring::lines::{AWAKE, CursorLine, DOORBELL, FENCE_LOST, HeadLine, ProducerLine, SPACE, WaitLine};
 use crate::ring::{Memory, NoSpace, prefetch_for_write};
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::{futex, socket};
+use crate::sys::{Errno, futex, socket};
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
@@ -118,13 +118,13 @@ impl ShmMemory {
             // A full socket has been rung before; a peer that is gone needs no bell.
             (DOORBELL, Some(bell)) => drop(socket::send(&*bell.socket, bell.packet)),
             // Whatever else a peer may have armed: a wake-up that nobody waits for is harmless.
-            (_, bell) => {
-                if let (Err(_), Some(bell)) = (futex::wake(&line.armed), bell) {
-                    // Denied since the link was made. The peer would sleep for good; so it is told of the end, which its
-                    // own process wakes it for, and finds all that was committed before.
-                    let _ = socket::shut_sending(&*bell.socket);
-                }
-            }
+            (_, bell) => match (futex::wake(&line.armed), bell) {
+                // Whoever waits there in a way that this cannot end does so by intent.
+                (Ok(()) | Err(Errno::INVAL), _) | (_, None) => {}
+                // Denied since the link was made. The peer would sleep for good; so it is told of the end, which its own
+                // process wakes it for, and finds all that was committed before.
+                (Err(_), Some(bell)) => drop(socket::shut_sending(&*bell.socket)),
+            },
         }
     }
 }

@@ -134,7 +134,7 @@ fn sleep(until: Option<Instant>, kernel: impl Fn(Option<Instant>) -> Result<()>)
 /// Wakes every sleeper of the word.
 ///
 /// # Errors
-/// `EPERM`, `ENOSYS`: denied by a filter. Nobody is woken.
+/// `EPERM`, `ENOSYS`: denied by a filter. `EINVAL`: who waits there waits for another kind of lock. Nobody is woken.
 pub(crate) fn wake(word: &AtomicU32) -> Result<()> {
     futex::wake(word, Flags::empty(), i32::MAX as u32).map(drop)
 }
