@@ -34,6 +34,13 @@ fn limited<T>(resource: Resource, current: u64, body: impl FnOnce() -> T) -> T {
     done
 }
 
+#[test]
+fn a_channel_without_messages_is_refused_before_it_is_made() {
+    let error = pair(&Options::new().max_message(0)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(error.to_string(), "max_message is 0, it must be 1 byte or more");
+}
+
 /// How far the limit is raised, one by one; the last ones suffice for shared memory.
 const LIMITS: u64 = 24;
 

@@ -57,7 +57,8 @@ impl Options {
         Ok(self)
     }
 
-    /// The longest message in bytes, either way; 64 MiB by default.
+    /// The longest message in bytes, either way; 64 MiB by default. With 0 there is no channel:
+    /// [`pair`](super::pair) says so.
     #[must_use]
     pub fn max_message(mut self, bytes: u64) -> Self {
         self.max_message = bytes;

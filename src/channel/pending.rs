@@ -4,6 +4,7 @@ use super::duplex::Channel;
 use super::options::Options;
 use crate::control::drive;
 use crate::control::identity::Identity;
+use crate::control::message_error::MessageError;
 use crate::control::refusal::Refusal;
 use crate::link::About;
 use crate::link::connect::{End, Sockets};
@@ -73,8 +74,11 @@ impl From<Errno> for ConnectError {
 /// Two ends of a channel, not connected yet. What `options` say of the link holds for both.
 ///
 /// # Errors
-/// The error of `socketpair`: no more descriptors can be opened, for example.
+/// The error of `socketpair`: no more descriptors can be opened, for example. `InvalidInput`: `max_message` is 0.
 pub fn pair(options: &Options) -> io::Result<(Pending, Pending)> {
+    if options.max_message == 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, MessageError::MaxMessage));
+    }
     let (control, peer_control) = socket::pair()?;
     let (data, peer_data) = socket::pair()?;
     let end = |offers, control, data| Pending { offers, control, data, options: options.clone() };

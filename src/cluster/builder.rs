@@ -97,7 +97,7 @@ impl Builder {
         self
     }
 
-    /// The longest message in bytes, either way; 64 MiB by default.
+    /// The longest message in bytes, either way, 1 or more; 64 MiB by default.
     #[must_use]
     pub fn max_message(mut self, bytes: u64) -> Self {
         self.options = self.options.max_message(bytes);
@@ -138,6 +138,9 @@ impl Builder {
             None => Program::own().map_err(StartError::OwnProgram)?,
         };
         program.env = self.env;
+        if self.options.max_message == 0 {
+            return Err(StartError::MaxMessage);
+        }
         let limits = Limits { handshake: self.handshake_timeout, death: DEATH_LIMIT };
         let options = self.options.capacity(self.capacity).map_err(StartError::Capacity)?;
         let options = options.handshake_timeout(self.handshake_timeout);
@@ -168,6 +171,12 @@ mod tests {
         let many = plan(Builder::new().workers(usize::MAX)).unwrap_err();
         assert!(matches!(many, StartError::TooManyWorkers { most: 65_535, .. }));
         assert_eq!(plan(Builder::new().workers(65_535)).unwrap().workers, 65_535);
+    }
+
+    #[test]
+    fn the_longest_message_must_not_be_empty() {
+        assert!(matches!(plan(Builder::new().workers(1).max_message(0)), Err(StartError::MaxMessage)));
+        assert!(plan(Builder::new().workers(1).max_message(1)).is_ok());
     }
 
     #[test]

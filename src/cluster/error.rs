@@ -3,6 +3,7 @@
 
 use super::id::WorkerId;
 use crate::channel::CapacityError;
+use crate::control::message_error::MessageError;
 use crate::sys::Errno;
 use std::fmt;
 use std::io;
@@ -30,6 +31,8 @@ pub enum StartError {
     },
     /// The capacity is none that a ring can have.
     Capacity(CapacityError),
+    /// The longest message was to have 0 bytes.
+    MaxMessage,
     /// The path of the running program could not be found out.
     OwnProgram(io::Error),
     /// A worker could not be started: there is no such program, it may not be executed, or a limit of this process or
@@ -100,6 +103,7 @@ impl fmt::Display for StartError {
                 write!(f, "{name:?} cannot be set for workers: it is reserved, or no name of a variable")
             }
             StartError::Capacity(error) => error.fmt(f),
+            StartError::MaxMessage => MessageError::MaxMessage.fmt(f),
             StartError::OwnProgram(source) => write!(
                 f,
                 "the path of this program cannot be found out (is /proc mounted?); name a program with .command(): \

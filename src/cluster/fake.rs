@@ -5,7 +5,7 @@ use super::id::WorkerId;
 use super::link_port::{Armed, Handshake, Link, Port, Progress, ReceiveHalf, Received, SendHalf};
 use super::mark::Sockets;
 use super::message::Undelivered;
-use crate::channel::Message;
+use crate::channel::{About, Message};
 use crate::sys::{Errno, socket};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -123,6 +123,10 @@ impl ReceiveHalf for FakeReceiver {
             true => Armed::Sleep,
             false => Armed::Ready,
         }
+    }
+
+    fn about(&self) -> Option<&About> {
+        None
     }
 
     fn doorbell(&self) -> BorrowedFd<'_> {

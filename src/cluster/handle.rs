@@ -7,6 +7,7 @@ use super::id::WorkerId;
 use super::links::Links;
 use super::master::Master;
 use super::outlet::Patience;
+use crate::channel::About;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,13 @@ impl Cluster {
     #[must_use]
     pub fn ids(&self) -> Vec<WorkerId> {
         self.master.ids()
+    }
+
+    /// What was agreed on with a worker: which link it has and, if that is a socket, why. `None` before its
+    /// [`Event::Online`] and after its [`Event::Exited`].
+    #[must_use]
+    pub fn about(&self, id: WorkerId) -> Option<About> {
+        self.master.about(id)
     }
 
     /// Sends a message to a worker, waiting for its link to come up and for space. While it waits it takes in what

@@ -24,16 +24,17 @@
 //! A lane that has had its share ([`Visit::Enough`]) stays in front until the next look. Before it goes to the end of the
 //! list, the doorbells of the armed lanes are looked at, without waiting, and those that have rung are listed: so
 //! between two shares of one worker each other that has something has its own, also one that the master had armed.
-//! That look is a system call a share; where no lane is armed there is none.
+//! That look is a system call for each share, or for 64 doorbells that rang, and where no lane is armed there is none.
 //!
-//! No method calls out to user code, and the lock is held for one message at most.
+//! No method calls out to user code, and the lock is held for one message, or one look at the doorbells, at most.
 
 use super::error::{NextEventError, SendError};
 use super::event::Event;
 use super::id::WorkerId;
 use super::lane::{Absorbed, Lane, NOTES, Visit, token, worker};
 use super::link_port::{Armed, ReceiveHalf};
-use crate::sys::epoll::{Epoll, Interest, Ready};
+use crate::channel::About;
+use crate::sys::epoll::{BATCH, Epoll, Interest, Ready};
 use crate::sys::eventfd::Bell;
 use crate::wait::nap::Naps;
 use std::collections::{BTreeMap, VecDeque};
@@ -161,25 +162,30 @@ impl<R: ReceiveHalf> Inbox<R> {
         state.next_event(&self.epoll)
     }
 
-    /// Lists the lanes whose doorbells have rung, without waiting for one.
+    /// Takes note of the doorbells that have rung, without waiting for one: of all, for a lane rings each of its two
+    /// once. As a leader does, it wakes all who wait: who waits for space has heard of it only here.
     fn look(&self, state: &mut State<R>) {
+        if state.listed.len() >= state.lanes.len() {
+            return;
+        }
         let mut ready = std::mem::take(&mut state.ready);
-        let (before, mut listed) = (state.listed.len(), 0);
-        while state.listed.len() > listed && state.listed.len() < state.lanes.len() {
-            listed = state.listed.len();
+        let mut heard = false;
+        for _ in 0..=(2 * state.lanes.len() + 1) / BATCH {
             // If this fails, so will the wait that comes when nothing is left to hand out, and that one tells of it.
-            if self.epoll.poll(&mut ready).is_err() {
-                break;
-            }
+            let Ok(more) = self.epoll.poll(&mut ready) else { break };
             for ready in ready.drain(..) {
                 // A bell that was rung for a leader is the leader's to silence.
                 if ready.token != BELL || !state.led {
                     self.heard(state, ready);
                 }
+                heard |= ready.token != BELL;
+            }
+            if !more {
+                break;
             }
         }
         state.ready = ready;
-        if state.listed.len() > before {
+        if heard {
             self.wake(state);
         }
     }
@@ -251,6 +257,11 @@ impl<R: ReceiveHalf> Inbox<R> {
             state.events.push_back(Event::Online { id });
             state.list(id);
         });
+    }
+
+    /// What was agreed on with a worker, from its link's coming up to its last event.
+    pub(crate) fn about(&self, id: WorkerId) -> Option<About> {
+        self.lock().lanes.get(&id)?.about().cloned()
     }
 
     /// The process runs.

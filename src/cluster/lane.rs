@@ -3,7 +3,7 @@
 use super::event::{DisconnectReason, Event};
 use super::id::WorkerId;
 use super::link_port::{Armed, ReceiveHalf, Received};
-use crate::channel::Message;
+use crate::channel::{About, Message};
 use crate::sys::epoll::{Epoll, Interest, Ready};
 use std::collections::VecDeque;
 use std::io;
@@ -101,6 +101,11 @@ impl<R: ReceiveHalf> Lane<R> {
             listed: false,
             news: 0,
         }
+    }
+
+    /// What the two ends of the link agreed on.
+    pub(crate) fn about(&self) -> Option<&About> {
+        self.receiver.about()
     }
 
     /// Hands out the next event.

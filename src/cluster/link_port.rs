@@ -4,7 +4,7 @@ use super::error::{HandshakeError, SendError, SpawnError};
 use super::id::WorkerId;
 use super::mark::Sockets;
 use super::message::Undelivered;
-use crate::channel::Message;
+use crate::channel::{About, Message};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -41,6 +41,9 @@ pub(crate) trait ReceiveHalf: Send + 'static {
 
     /// Asks the peer for a doorbell with its next commit.
     fn arm(&mut self) -> Armed;
+
+    /// What the two ends agreed on.
+    fn about(&self) -> Option<&About>;
 
     /// What becomes readable when the peer rings: for a message, for space, or both.
     fn doorbell(&self) -> BorrowedFd<'_>;

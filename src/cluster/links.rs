@@ -5,8 +5,7 @@ use super::id::WorkerId;
 use super::link_port::{Armed, Handshake, Link, Port, Progress, ReceiveHalf, Received, SendHalf};
 use super::mark::Sockets as WorkerSockets;
 use super::message::Undelivered;
-use crate::channel::Message;
-use crate::channel::{Options, handshake::Refusal};
+use crate::channel::{About, Message, Options, handshake::Refusal};
 use crate::control::drive::{self, Session};
 use crate::control::identity::Identity;
 use crate::control::offer::Offerer;
@@ -95,10 +94,11 @@ impl Handshake for Offering {
             return Ok(Progress::HungUp);
         };
         let sockets = Sockets { control: Arc::clone(&self.control), data, peer_data };
+        let about = About::of(&established);
         match end.finish(established, sockets, None) {
             Ok(link) => {
                 let peer = Arc::clone(link.tx.peer());
-                Ok(Progress::Up(Link { sender: link.tx, receiver: Incoming { rx: link.rx, peer } }))
+                Ok(Progress::Up(Link { sender: link.tx, receiver: Incoming { rx: link.rx, peer, about } }))
             }
             Err(errno) => {
                 let what = format!("the link could not be set up: {errno}");
@@ -113,6 +113,7 @@ impl Handshake for Offering {
 pub(crate) struct Incoming {
     rx: Rx,
     peer: Arc<Peer>,
+    about: About,
 }
 
 impl ReceiveHalf for Incoming {
@@ -126,6 +127,10 @@ impl ReceiveHalf for Incoming {
             Err(RxError::Disconnected(Cause::Closed)) => Received::Closed,
             Err(RxError::Disconnected(_)) => Received::HungUp,
         }
+    }
+
+    fn about(&self) -> Option<&About> {
+        Some(&self.about)
     }
 
     fn arm(&mut self) -> Armed {

@@ -8,6 +8,7 @@ use super::outlet::Patience;
 use super::runtime::{Runtime, Shared};
 use super::spawn::Program;
 use super::supervisor::{Limits, Supervisor};
+use crate::channel::About;
 use crate::sys::fork::Origin;
 use crate::sys::process;
 use std::fmt;
@@ -83,6 +84,10 @@ impl<P: Port> Master<P> {
                 inbox.wait_for_space(id, &mut wait, armed, deadline)
             })
         })
+    }
+
+    pub(crate) fn about(&self, id: WorkerId) -> Option<About> {
+        if self.origin.forked() { None } else { self.shared.inbox.about(id) }
     }
 
     pub(crate) fn next_event(&self, patience: Patience) -> Result<Option<Event>, NextEventError> {

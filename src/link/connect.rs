@@ -141,15 +141,18 @@ impl End {
         match (established.agreed.chosen, self.shared.take()) {
             (Chosen::Shm, Some(Shared { segment: (own, _), page: (page, _), peer: Some(peer) })) => {
                 let control = sockets.control;
-                let memory = |memory: ShmMemory| memory.with_bell(Arc::clone(&control), DOORBELL);
+                let end = Peer::new(Arc::clone(&control), pidfd, Some((page.clone(), self.side)), fences)?;
+                let memory = |memory: ShmMemory| {
+                    let mute = Arc::downgrade(&end);
+                    memory.with_bell(Arc::clone(&control), DOORBELL).with_mute(mute)
+                };
                 let outgoing =
                     memory(ShmMemory::outgoing(own.clone(), peer.clone(), page.clone(), self.side));
-                let incoming = memory(ShmMemory::incoming(own, peer, page.clone(), self.side));
-                let peer = Peer::new(control, pidfd, Some((page, self.side)), fences)?;
+                let incoming = memory(ShmMemory::incoming(own, peer, page, self.side));
                 let producer = Producer::new(outgoing, fences, 0).ok_or(Errno::INVAL)?;
                 let consumer = Consumer::new(incoming, fences, 0, max_message).ok_or(Errno::INVAL)?;
-                let tx = ShmTx::new(producer, Arc::clone(&peer), spinner(), max_message);
-                let rx = ShmRx::new(consumer, peer, spinner());
+                let tx = ShmTx::new(producer, Arc::clone(&end), spinner(), max_message);
+                let rx = ShmRx::new(consumer, end, spinner());
                 Ok(Link { tx: Tx::Shm(Box::new(tx)), rx: Rx::Shm(Box::new(rx)) })
             }
             _ => self.over_socket(&established.agreed.terms, sockets, pidfd),

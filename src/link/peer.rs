@@ -3,7 +3,7 @@
 use super::error::Cause;
 use super::socket::Wire;
 use crate::ring::lines::rouse;
-use crate::segment::{Side, WaitPage};
+use crate::segment::{Mute, Side, WaitPage};
 use crate::sync::{AtomicU64, Fences, Ordering};
 use crate::sys::fork::Origin;
 use crate::sys::{Errno, Result, futex, socket};
@@ -235,7 +235,7 @@ impl Peer {
         }
         let Some(page) = &self.page else { return };
         rouse([page.data(self.side), page.space(self.side)], |line| {
-            // Denied: who sleeps here has other ways to end.
+            // Denied to this process: who was asleep before learns of it by its deadline.
             let _ = futex::wake(&line.armed);
         });
     }
@@ -252,6 +252,15 @@ impl Watched for Peer {
 
     fn died(&self) {
         self.mark(Gone::Dead);
+    }
+}
+
+/// `futex` was denied to this process since the link was made. The link ends: the peer is told by its own process, which can
+/// wake it, and finds all that was committed before; this end says so from now on.
+impl Mute for Peer {
+    fn cannot_wake(&self) {
+        let _ = socket::shut_sending(&*self.control);
+        self.mark(Gone::HungUp);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::sys::{Errno, futex, socket};
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// The memory of one direction of a link, for one of its ends.
 ///
@@ -41,6 +41,8 @@ pub(crate) struct ShmMemory {
     /// How many bytes of the data area this end has populated; all of them, if that is not its to do.
     populated: Cell<u64>,
     bell: Option<Bell>,
+    /// Who is told that a wake-up was denied.
+    mute: Option<Weak<dyn Mute>>,
     // Every pointer above leads into one of these.
     own: Arc<OwnedSegment>,
     _peer: Arc<PeerSegment>,
@@ -52,6 +54,12 @@ pub(crate) struct ShmMemory {
 struct Bell {
     socket: Arc<OwnedFd>,
     packet: &'static [u8],
+}
+
+/// An end that may find that it can wake its peer no more.
+pub(crate) trait Mute: std::fmt::Debug + Send + Sync {
+    /// It could not, where it owed that. Must not block.
+    fn cannot_wake(&self);
 }
 
 // SAFETY: the pointers lead to atomics in mappings that the `Arc`s keep, which are not bound to a thread.
@@ -76,6 +84,7 @@ impl ShmMemory {
             consumer_sends: wait.space(consumer).into(),
             populated: Cell::new(0),
             bell: None,
+            mute: None,
             own,
             _peer: peer,
             _wait: wait,
@@ -100,6 +109,7 @@ impl ShmMemory {
             consumer_sends: wait.space(side).into(),
             populated: Cell::new(u64::MAX),
             bell: None,
+            mute: None,
             own,
             _peer: peer,
             _wait: wait,
@@ -112,18 +122,26 @@ impl ShmMemory {
         self
     }
 
+    /// Tells `end` when a wake-up is denied.
+    pub(crate) fn with_mute(mut self, end: Weak<dyn Mute>) -> Self {
+        self.mute = Some(end);
+        self
+    }
+
     #[cold]
     fn wake(&self, line: &WaitLine, armed: u32) {
         match (armed & !FENCE_LOST, &self.bell) {
             // A full socket has been rung before; a peer that is gone needs no bell.
             (DOORBELL, Some(bell)) => drop(socket::send(&*bell.socket, bell.packet)),
             // Whatever else a peer may have armed: a wake-up that nobody waits for is harmless.
-            (_, bell) => match (futex::wake(&line.armed), bell) {
+            _ => match futex::wake(&line.armed) {
                 // Whoever waits there in a way that this cannot end does so by intent.
-                (Ok(()) | Err(Errno::INVAL), _) | (_, None) => {}
-                // Denied since the link was made. The peer would sleep for good; so it is told of the end, which its own
-                // process wakes it for, and finds all that was committed before.
-                (Err(_), Some(bell)) => drop(socket::shut_sending(&*bell.socket)),
+                Ok(()) | Err(Errno::INVAL) => {}
+                // Denied since the link was made: the peer would sleep for good.
+                Err(_) => {
+                    let end = self.mute.as_ref().and_then(Weak::upgrade);
+                    end.iter().for_each(|end| end.cannot_wake());
+                }
             },
         }
     }
@@ -192,7 +210,9 @@ impl Memory for ShmMemory {
         let line = unsafe { self.consumer_sends.as_ref() };
         // R5: whoever takes the armed value owes the wake-up.
         let armed = line.armed.swap(AWAKE, Ordering::AcqRel);
-        self.wake(line, armed);
+        if armed != AWAKE {
+            self.wake(line, armed);
+        }
     }
 
     fn wake_producer(&self, armed: u32) {

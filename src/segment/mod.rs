@@ -76,7 +76,7 @@ mod tests;
 pub use error::{Seals, SegmentError};
 pub use layout::{Capacity, CapacityError};
 pub(crate) use layout::{LAYOUT_HASH, Side};
-pub(crate) use memory::ShmMemory;
+pub(crate) use memory::{Mute, ShmMemory};
 pub(crate) use owned::OwnedSegment;
 pub(crate) use peer::PeerSegment;
 pub(crate) use wait_page::WaitPage;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 /// How many answers one call takes from the kernel; the rest comes with the next one.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// What a descriptor is watched for. A hang-up is always told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +64,14 @@ impl Epoll {
         epoll::delete(&self.fd, fd)
     }
 
-    /// Replaces the content of `ready` by what is ready at once: [`BATCH`] at most, others with the next call.
-    pub(crate) fn poll(&self, ready: &mut Vec<Ready>) -> Result<()> {
+    /// Replaces the content of `ready` by what is ready at once, [`BATCH`] at most. Whether there may be more: the next call
+    /// begins with that.
+    pub(crate) fn poll(&self, ready: &mut Vec<Ready>) -> Result<bool> {
         ready.clear();
         let mut events = [MaybeUninit::<Event>::uninit(); BATCH];
         let (some, _) = epoll::wait(&self.fd, &mut events, Some(&Timespec::default()))?;
         ready.extend(some.iter().map(|event| answer(*event)));
-        Ok(())
+        Ok(some.len() == BATCH)
     }
 
     /// Replaces the content of `ready` by what is ready, waiting for something until the deadline. Empty means

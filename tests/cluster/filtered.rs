@@ -6,6 +6,7 @@ use crate::crash::{kill_one, victim};
 use crate::diary::Diary;
 use crate::program::{LEISURE, cast, echo, leaves_nothing, role, run};
 use crate::support::{payload, raw};
+use ringway::channel::About;
 use ringway::{Cluster, LinkChoice, Worker, WorkerId};
 
 const ERRORS: [(i32, &str); 2] = [(libc::EPERM, "EPERM"), (libc::ENOSYS, "ENOSYS")];
@@ -36,6 +37,12 @@ pub fn echoes_and_ends_well(cluster: &Cluster, mut diary: Diary, id: WorkerId) {
     diary.ends_well();
 }
 
+/// Which link it is and why, as [`OF_WORKERS`] has it.
+fn told(about: &About) -> String {
+    let lent = if about.lent { LENT } else { "" };
+    about.fallback.map_or(lent.to_owned(), |fallback| fallback.to_string())
+}
+
 /// Each worker denies itself a call before the library is used, says why its link is what it is, and works.
 #[test]
 fn a_worker_to_whom_a_call_is_denied_uses_what_is_left_and_says_why() {
@@ -43,10 +50,7 @@ fn a_worker_to_whom_a_call_is_denied_uses_what_is_left_and_says_why() {
         if let Some((call, errno)) = role().split_once(' ') {
             raw::deny(call.parse().unwrap(), errno.parse().unwrap());
             let worker = Worker::from_env().unwrap().unwrap();
-            let about = worker.about();
-            let lent = if about.lent { LENT } else { "" };
-            let link = about.fallback.map_or(lent.to_owned(), |fallback| fallback.to_string());
-            worker.send(link.as_bytes()).unwrap();
+            worker.send(told(worker.about()).as_bytes()).unwrap();
             echo(worker);
             raw::quit(0)
         }
@@ -62,6 +66,7 @@ fn a_worker_to_whom_a_call_is_denied_uses_what_is_left_and_says_why() {
                         obstacle => format!("{obstacle}: {name} (accepting end)"),
                     };
                     assert_eq!(String::from_utf8_lossy(&why), expected);
+                    assert_eq!(told(&cluster.about(id).unwrap()), expected, "what the master knows");
                     echoes_and_ends_well(&cluster, diary, id);
                 });
             }

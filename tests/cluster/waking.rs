@@ -20,15 +20,15 @@ fn a_master_that_sleeps_until_one_of_many_workers_answers_never_stops() {
                 let (cluster, mut diary) = (builder.start().unwrap(), Diary::default());
                 diary.all_online(&cluster, WORKERS);
                 let (ids, progress, before) = (cluster.ids(), Progress::watch(), sleeps());
-                for round in 0..rounds {
+                let slept = || sleeps() - before >= u64::from(rounds / 10);
+                // As many more as it takes where other work on the machine keeps the master from sleeping.
+                for round in (0u32..).take_while(|round| *round < rounds || round % 256 != 0 || !slept()) {
                     let id = ids[round as usize % WORKERS];
                     cluster.send(id, &round.to_le_bytes()).unwrap();
                     let (from, message) = diary.next_message(&cluster);
                     assert_eq!((from, &*message), (id, &round.to_le_bytes()[..]));
                     progress.step();
                 }
-                let slept = sleeps() - before;
-                assert!(slept >= u64::from(rounds / 10), "slept only {slept} times");
                 cluster.stop(LEISURE).unwrap();
                 diary.read_on(&cluster, |_, _| {});
                 diary.ends_well();

@@ -94,3 +94,45 @@ fn a_look_at_the_doorbells_is_made_only_where_one_may_have_rung() {
     inbox.epoll.poll(&mut ready).unwrap();
     assert_eq!(ready.len(), 1, "nobody has looked");
 }
+
+/// A bell may have been rung for a thread that waits for space and sleeps in the epoll. Whoever silences it tells that one.
+#[test]
+fn a_look_at_the_doorbells_tells_the_leader_of_a_lane_that_was_listed_already() {
+    let inbox = inbox();
+    let workers = all_online(&inbox, 2);
+    assert!(is_idle(&inbox), "both are armed now");
+    (0..2 * BUDGET).for_each(|_| workers[0].2.send(b"f"));
+    visits(&inbox, 1);
+    // As if another thread waited for the first worker and slept in the epoll.
+    inbox.lock().led = true;
+    workers[0].2.ring();
+    visits(&inbox, BUDGET);
+    let mut ready = Vec::new();
+    inbox.epoll.poll(&mut ready).unwrap();
+    let tokens: Vec<_> = ready.iter().map(|ready| ready.token).collect();
+    assert_eq!(tokens, [super::super::BELL]);
+    inbox.lock().led = false;
+}
+
+#[test]
+fn workers_that_ring_though_they_are_listed_hide_no_other() {
+    let inbox = inbox();
+    let workers = all_online(&inbox, MANY);
+    assert!(is_idle(&inbox), "all are armed now");
+    let (quiet, noisy) = workers.split_last().unwrap();
+    for (_, _, noisy) in noisy {
+        (0..3 * BUDGET).for_each(|_| noisy.send(b"f"));
+    }
+    visits(&inbox, 1);
+    quiet.2.send(b"q");
+    let mut before = 0;
+    loop {
+        noisy.iter().for_each(|(_, _, noisy)| noisy.ring());
+        let Some(Event::Message { from, .. }) = inbox.next_event(watchdog()).unwrap() else { panic!() };
+        if from == quiet.0 {
+            break;
+        }
+        before += 1;
+    }
+    assert!(before <= noisy.len() * BUDGET, "{before} messages of others came before");
+}
