@@ -220,10 +220,6 @@ fn ratios() -> Vec<Ratio> {
     let (ping_pong, hand_over) = (Start::name(&PingPong), Start::name(&HandOver));
     let mut ratios = vec![
         ratio(RoundTrip, (48, ours), (8, ping_pong), AtMost(1.3)),
-        ratio(RoundTrip, (48, Start::name(&STEPS[0])), (8, ping_pong), Nothing),
-        ratio(RoundTrip, (48, Start::name(&STEPS[1])), (8, ping_pong), Nothing),
-        ratio(RoundTrip, (48, Start::name(&STEPS[2])), (8, ping_pong), Nothing),
-        ratio(RoundTrip, (48, Start::name(&STEPS[3])), (8, ping_pong), Nothing),
         ratio(RoundTrip, (48, bare), (8, ping_pong), Nothing),
         ratio(RoundTrip, (48, pipe), (48, ours), AtLeast(100.0)),
         ratio(RoundTrip, (48, polled), (48, ours), Nothing),
@@ -231,11 +227,13 @@ fn ratios() -> Vec<Ratio> {
         ratio(OneWay, (64, ours), (64, pipe), AtLeast(30.0)),
         ratio(OneWay, (64 << 10, ours), (64 << 10, hand_over), AtLeast(0.9)),
     ];
+    let steps = STEPS.iter().map(|step| Start::name(step));
+    ratios.extend(steps.map(|step| ratio(RoundTrip, (48, step), (8, ping_pong), Nothing)));
     ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, ours), (size, bare), AtMost(1.25))));
     ratios.extend(ONE_WAYS.map(|size| ratio(OneWay, (size, bare), (size, ours), AtMost(1.25))));
     ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, parked), (size, pipe), AtMost(1.1))));
     ratios.extend(
-        [&sleepers::ONE, &sleepers::TWO]
+        [&sleepers::ONE, &sleepers::TWO, &sleepers::BARRIER]
             .map(|limit| ratio(Asleep, (8, Start::name(limit)), (8, pipe), Nothing)),
     );
     ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, ours), (size, pipe), AtMost(1.1))));
