@@ -48,8 +48,8 @@ impl Cluster {
         self.master.ids()
     }
 
-    /// What was agreed on with a worker: which link it has and, if that is a socket, why. `None` before its
-    /// [`Event::Online`] and after its [`Event::Exited`].
+    /// What was agreed on with a worker: which link it has and, if that is a socket, why. `None` before its link is up, and
+    /// after its [`Event::Exited`].
     #[must_use]
     pub fn about(&self, id: WorkerId) -> Option<About> {
         self.master.about(id)

@@ -85,7 +85,7 @@
 //! - A worker that may not make memory borrows its segment from the master ([`About::lent`](crate::channel::About::lent)),
 //!   and trusts it with what it sends. tests: `nothing_is_lost_of_a_killed_worker_that_borrowed_its_segment`
 //! - Where shared memory cannot be had the link is a socket, and [`About::fallback`](crate::channel::About::fallback) of
-//!   [`Worker::about`] says why. tests: `a_worker_to_whom_a_call_is_denied_uses_what_is_left_and_says_why`
+//!   [`Worker::about`] and of [`Cluster::about`] says why. tests: `a_worker_to_whom_a_call_is_denied_uses_what_is_left_and_says_why`
 //! - A worker that speaks nonsense is refused, with the reason, and killed. tests:
 //!   `a_worker_that_speaks_nonsense_is_refused_and_killed_and_leaves_nothing`
 //!

@@ -17,9 +17,9 @@
 //! ([`LinkChoice`](crate::control::fallback::LinkChoice)); else the socket, with a
 //! [`Fallback`](crate::control::fallback::Fallback) that says which end stood in the way and by what, such as
 //! `mmap: ENOMEM (accepting end)`. An accepting end to which `memfd_create` is denied gets its memory from the other one
-//! ([`About::lent`]); an offering end has the socket then. A process without `madvise` has the socket too: its mappings could not be kept
-//! from forked children. Who demands shared memory gets it or a refusal. Another wire version is
-//! refused, and both are named; another layout of the memory is a reason for the socket. tests:
+//! ([`About::lent`]); an offering end has the socket then. So has a process without `madvise`: its mappings could not be
+//! kept from forked children. Who demands shared memory gets it or a refusal. Another wire version is refused, and both
+//! are named; another layout of the memory is a reason for the socket. tests:
 //! `both_ends_agree_on_shared_memory`, `what_stands_in_the_way_at_either_end_is_the_reason_that_both_ends_know`,
 //! `who_demands_shared_memory_gets_it_or_a_refusal_with_the_reason`,
 //! `an_end_that_may_not_make_memory_gets_it_from_the_other_one`,

@@ -67,31 +67,30 @@ impl Epoll {
     /// Replaces the content of `ready` by what is ready at once, [`BATCH`] at most. Whether there may be more: the next call
     /// begins with that.
     pub(crate) fn poll(&self, ready: &mut Vec<Ready>) -> Result<bool> {
-        ready.clear();
-        let mut events = [MaybeUninit::<Event>::uninit(); BATCH];
-        let (some, _) = epoll::wait(&self.fd, &mut events, Some(&Timespec::default()))?;
-        ready.extend(some.iter().map(|event| answer(*event)));
-        Ok(some.len() == BATCH)
+        self.ask(ready, Some(&Timespec::default()))?;
+        Ok(ready.len() == BATCH)
     }
 
     /// Replaces the content of `ready` by what is ready, waiting for something until the deadline. Empty means
     /// that the deadline passed.
     pub(crate) fn wait(&self, ready: &mut Vec<Ready>, until: Option<Instant>) -> Result<()> {
-        ready.clear();
-        let mut events = [MaybeUninit::<Event>::uninit(); BATCH];
         loop {
             let last = deadline::passed(until);
             let left = until.map(deadline::left);
-            match epoll::wait(&self.fd, &mut events, left.as_ref()) {
-                Ok((some, _)) if !some.is_empty() => {
-                    ready.extend(some.iter().map(|event| answer(*event)));
-                    return Ok(());
-                }
-                Ok(_) if last => return Ok(()),
-                Ok(_) | Err(Errno::INTR) => {}
+            match self.ask(ready, left.as_ref()) {
+                Ok(()) if !ready.is_empty() || last => return Ok(()),
+                Ok(()) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
             }
         }
+    }
+
+    fn ask(&self, ready: &mut Vec<Ready>, timeout: Option<&Timespec>) -> Result<()> {
+        ready.clear();
+        let mut events = [MaybeUninit::<Event>::uninit(); BATCH];
+        let (some, _) = epoll::wait(&self.fd, &mut events, timeout)?;
+        ready.extend(some.iter().map(|event| answer(*event)));
+        Ok(())
     }
 }
 

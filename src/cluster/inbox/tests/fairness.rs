@@ -30,6 +30,15 @@ fn all_online(inbox: &TestInbox, workers: u32) -> Vec<(WorkerId, FakeSender, Fak
     (1..=workers).map(online).collect()
 }
 
+/// Two workers, of whom the first has begun to send two shares, and the second is armed.
+fn one_floods(inbox: &TestInbox) -> Vec<(WorkerId, FakeSender, FakeWorker)> {
+    let workers = all_online(inbox, 2);
+    assert!(is_idle(inbox), "both are armed now");
+    (0..2 * BUDGET).for_each(|_| workers[0].2.send(b"f"));
+    assert_eq!(visits(inbox, 1), [(ONE, 1)], "it alone is listed");
+    workers
+}
+
 #[test]
 fn a_flood_leaves_the_others_their_turn() {
     let inbox = inbox();
@@ -64,10 +73,7 @@ fn a_flood_leaves_all_their_turn_that_were_armed_and_ring_meanwhile() {
 #[test]
 fn a_look_at_the_doorbells_leaves_the_bell_to_the_leader_and_tells_all_who_wait() {
     let inbox = inbox();
-    let workers = all_online(&inbox, 2);
-    assert!(is_idle(&inbox), "both are armed now");
-    (0..2 * BUDGET).for_each(|_| workers[0].2.send(b"f"));
-    assert_eq!(visits(&inbox, 1), [(ONE, 1)], "it alone is listed");
+    let workers = one_floods(&inbox);
     // As if another thread slept in the epoll.
     inbox.lock().led = true;
     workers[1].2.send(b"q");
@@ -99,10 +105,7 @@ fn a_look_at_the_doorbells_is_made_only_where_one_may_have_rung() {
 #[test]
 fn a_look_at_the_doorbells_tells_the_leader_of_a_lane_that_was_listed_already() {
     let inbox = inbox();
-    let workers = all_online(&inbox, 2);
-    assert!(is_idle(&inbox), "both are armed now");
-    (0..2 * BUDGET).for_each(|_| workers[0].2.send(b"f"));
-    visits(&inbox, 1);
+    let workers = one_floods(&inbox);
     // As if another thread waited for the first worker and slept in the epoll.
     inbox.lock().led = true;
     workers[0].2.ring();
