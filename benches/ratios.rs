@@ -26,7 +26,8 @@
 //! ```
 //! `--rounds N`: 9 if not given, and at least 7. `--svg DIR`: write `latency.svg` and `throughput.svg` there.
 //! `--quick`: each row once, with a handful of messages, and no plots (also what `cargo test --benches` runs).
-//! `FILTER`: only rows whose name, such as `one way, 64 B, pipe`, contains one of the filters.
+//! `FILTER`: only rows whose name, such as `one way, 64 B, pipe`, contains one of the filters; a `$` at the end of one
+//! stands for the end of the name.
 
 #[allow(dead_code, reason = "each bench uses its part")]
 mod support;
@@ -128,7 +129,7 @@ impl Options {
     }
 
     fn selects(&self, row: &Row) -> bool {
-        let name = name(row);
+        let name = name(row) + "$";
         self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter))
     }
 }

@@ -80,7 +80,7 @@ impl Receiver {
     #[inline]
     pub fn recv_into(&mut self, buffer: &mut [u8]) -> Result<usize, RecvIntoError> {
         if self.inbox.is_empty() {
-            if let Some(len) = self.rx.recv_fast(buffer) {
+            if let Some(len) = self.rx.recv_soon(buffer) {
                 return Ok(len);
             }
         }

@@ -48,7 +48,8 @@
 //! - While the ends take turns, messages of one length that fit into a cache line lie in one each, but for two at each eighth
 //!   of the ring, which go the long way. In a stream all are packed. tests:
 //!   `a_message_lies_in_one_line_while_the_ends_take_turns_and_is_packed_in_a_stream`,
-//!   `who_took_its_turn_with_one_line_will_send_from_the_next_one`
+//!   `who_took_its_turn_with_one_line_will_send_from_the_next_one`,
+//!   `who_finds_a_second_message_behind_an_answer_sends_the_next_one_as_of_a_stream`
 //! - A forked copy touches nothing. tests: `a_forked_child_is_told_and_may_drop_what_it_inherited`,
 //!   `a_forked_copy_touches_nothing`
 //!
@@ -62,6 +63,7 @@ pub(crate) mod peer;
 mod rx;
 pub(crate) mod shm;
 pub(crate) mod socket;
+pub(crate) mod turns;
 mod tx;
 mod undelivered;
 

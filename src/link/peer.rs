@@ -2,9 +2,10 @@
 
 use super::error::Cause;
 use super::socket::Wire;
+use super::turns::Turns;
 use crate::ring::lines::rouse;
 use crate::segment::{Mute, Side, WaitPage};
-use crate::sync::{AtomicU64, Fences, Ordering};
+use crate::sync::Fences;
 use crate::sys::fork::Origin;
 use crate::sys::{Errno, Result, futex, socket};
 use crate::wait::sleep::Presence;
@@ -36,27 +37,8 @@ pub(crate) struct Peer {
     /// Until when a hang-up is doubted, once one was seen.
     doubt: OnceLock<Instant>,
     token: OnceLock<u64>,
-    turns: CachePadded<Turns>,
-}
-
-/// What the two halves of this end tell each other about who is to send next, in one word: [`WAITED`], [`STREAMS`], or
-/// the position that follows a message of one line, with which this end took its turn. A hint: nothing but speed rests
-/// on it.
-#[derive(Debug)]
-struct Turns(AtomicU64);
-
-/// The receiving half has waited since this end sent last.
-const WAITED: u64 = 1;
-/// This end has sent, or tried to, since its receiving half waited last; not with one line in its turn.
-const STREAMS: u64 = 2;
-
-/// What a receiving half that begins to wait waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Awaited {
-    /// The next message of a stream: nothing was sent since it waited last.
-    Next,
-    /// An answer. If this end took its turn with a message of one line, its next message will begin at `line`.
-    Answer { line: Option<u64> },
+    /// Whose turn it is.
+    pub(crate) turns: CachePadded<Turns>,
 }
 
 impl Peer {
@@ -76,7 +58,7 @@ impl Peer {
             None => (None, Side::A),
         };
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
-        let (wire, turns) = (None, CachePadded::new(Turns(AtomicU64::new(WAITED))));
+        let (wire, turns) = (None, CachePadded::new(Turns::new()));
         let peer = Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, turns };
         let peer = Arc::new(peer);
         if peer.page.is_some() {
@@ -91,7 +73,7 @@ impl Peer {
     pub(crate) fn over_socket(control: Arc<OwnedFd>, pidfd: Option<OwnedFd>, wire: Arc<Wire>) -> Arc<Self> {
         let (origin, fences, page, side) = (Origin::here(), Fences::SeqCst, None, Side::A);
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
-        let (wire, turns) = (Some(wire), CachePadded::new(Turns(AtomicU64::new(WAITED))));
+        let (wire, turns) = (Some(wire), CachePadded::new(Turns::new()));
         Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, turns })
     }
 
@@ -99,38 +81,6 @@ impl Peer {
     #[inline(always)]
     pub(crate) fn forked(&self) -> bool {
         self.origin.forked()
-    }
-
-    /// Whether this end has sent before, since its receiving half waited last: then this is one message of a stream.
-    #[inline(always)]
-    pub(crate) fn streams(&self) -> bool {
-        self.turns.0.load(Ordering::Relaxed) == STREAMS
-    }
-
-    /// A message is about to be sent: whether the receiving half has waited since this end sent last. Then the message is
-    /// an answer, or a call, and not one of a stream.
-    #[inline(always)]
-    pub(crate) fn begins_to_send(&self) -> bool {
-        let had = self.turns.0.load(Ordering::Relaxed);
-        self.turns.0.store(STREAMS, Ordering::Relaxed);
-        had == WAITED
-    }
-
-    /// In its turn this end sent a message that takes one line at most, and its next one will begin at `position`.
-    #[inline(always)]
-    pub(crate) fn took_turn(&self, position: u64) {
-        self.turns.0.store(position, Ordering::Relaxed);
-    }
-
-    /// The receiving half begins to wait.
-    pub(crate) fn awaits(&self) -> Awaited {
-        let sent = self.turns.0.load(Ordering::Relaxed);
-        self.turns.0.store(WAITED, Ordering::Relaxed);
-        match sent {
-            WAITED => Awaited::Next,
-            STREAMS => Awaited::Answer { line: None },
-            position => Awaited::Answer { line: Some(position) },
-        }
     }
 
     /// Whether the peer is there. For [`crate::wait::sleep::block`].

@@ -42,6 +42,16 @@ impl Rx {
         }
     }
 
+    /// The short way to wait for a message and take it into `buffer`: `None` if there is anything else to look at first, or
+    /// nothing came soon, and nothing was taken.
+    #[inline(always)]
+    pub(crate) fn recv_soon(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        match self {
+            Self::Shm(shm) => shm.recv_soon(buffer),
+            Self::Socket(_) | Self::Lent => None,
+        }
+    }
+
     /// Takes a message into `buffer` if there is one.
     #[inline]
     pub(crate) fn try_recv_into(&mut self, buffer: &mut [u8]) -> Result<usize, RxError> {

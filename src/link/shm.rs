@@ -3,8 +3,9 @@
 use super::condition::{Data, Space};
 use super::error::{Cause, RxError, TxError};
 use super::grant::{Batch, Grant};
-use super::peer::{Awaited, Peer};
+use super::peer::Peer;
 use super::rx::Armed;
+use super::turns::{Awaited, Expected, Occasion};
 use super::tx::Relief;
 use crate::ring::lines::{DOORBELL, SPACE};
 use crate::ring::{
@@ -35,8 +36,8 @@ pub(crate) struct ShmRx {
     pub(crate) consumer: Consumer<ShmMemory>,
     peer: Arc<Peer>,
     spinner: Spinner,
-    /// The present wait has begun with [`ShmRx::linger`].
-    lingered: bool,
+    /// The position of a message that was [lingered](ShmRx::linger) for in vain.
+    lingered: Option<u64>,
 }
 
 impl ShmTx {
@@ -57,18 +58,32 @@ impl ShmTx {
         if !here || message.len() as u64 > self.max_message {
             return false;
         }
-        if self.peer.streams() { self.producer.push_fast(message) } else { self.send_turn(message) }
+        match self.peer.turns.occasion() {
+            Occasion::Stream => self.producer.push_fast(message),
+            Occasion::Turn => self.send_turn(message),
+            Occasion::Second => {
+                self.peer.turns.stream();
+                self.producer.push_fast(message)
+            }
+        }
     }
 
     /// The same, when the peer may be waiting for this one message. Apart, so that streams have the registers to themselves.
     #[inline(never)]
     fn send_turn(&mut self, message: &[u8]) -> bool {
-        if !self.peer.begins_to_send() {
-            return self.producer.push_fast(message);
+        if !self.producer.push_again(message) {
+            return self.send_other_turn(message);
         }
+        self.peer.turns.take(self.producer.position());
+        true
+    }
+
+    #[inline(never)]
+    fn send_other_turn(&mut self, message: &[u8]) -> bool {
+        self.peer.turns.stream();
         let sent = self.producer.push_turn(message);
         if sent && footprint(message.len() as u64) <= CACHE_LINE {
-            self.peer.took_turn(self.producer.position());
+            self.peer.turns.take(self.producer.position());
         }
         sent
     }
@@ -87,7 +102,7 @@ impl ShmTx {
     /// Not a copy of the parent's, and the peer is there.
     #[inline(always)]
     pub(crate) fn usable(&self) -> Result<(), TxError> {
-        self.peer.begins_to_send();
+        self.peer.turns.stream();
         if self.peer.forked() {
             return Err(TxError::Disconnected(Cause::Forked));
         }
@@ -260,7 +275,7 @@ impl Drop for ShmTx {
 
 impl ShmRx {
     pub(crate) fn new(consumer: Consumer<ShmMemory>, peer: Arc<Peer>, spinner: Spinner) -> Self {
-        Self { consumer, peer, spinner, lingered: false }
+        Self { consumer, peer, spinner, lingered: None }
     }
 
     /// The short way to [`ShmRx::try_recv_into`]: `None` if there is anything to look at first.
@@ -339,29 +354,70 @@ impl ShmRx {
         }
     }
 
+    /// The short way to wait for a message and take it into `buffer`: `None` if there is anything else to look at first, or
+    /// nothing came soon.
+    #[inline(always)]
+    pub(crate) fn recv_soon(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        match self.peer.turns.expected() {
+            Expected::Any => self.recv_fast(buffer),
+            expected => self.recv_turn(expected, buffer),
+        }
+    }
+
+    /// The same while the ends take turns. The answer to a message that was just sent cannot be there yet, and a look would
+    /// take the line away in which the peer is about to write it. Apart, as [`ShmTx::send_turn`] is.
+    #[inline(never)]
+    fn recv_turn(&mut self, expected: Expected, buffer: &mut [u8]) -> Option<usize> {
+        if expected != Expected::Answer {
+            let taken = self.recv_fast(buffer);
+            if taken.is_some() {
+                self.peer.turns.stream();
+            }
+            return taken;
+        }
+        let position = self.peer.turns.await_answer();
+        if self.peer.forked() {
+            return None;
+        }
+        let Self { consumer, spinner, lingered, .. } = self;
+        let awaited = consumer.position();
+        consumer.pop_line(buffer, |memory, look| {
+            let seen = spinner.answer(|| look.now());
+            // Whoever took turns until now will send next: its line comes while this message is copied out.
+            memory.fetch_outgoing(position);
+            if seen.is_none() {
+                *lingered = Some(awaited);
+            }
+            seen
+        })
+    }
+
     /// A short wait, in which nothing is looked at but the next header: each look takes its line from the sender.
     /// `false`: there was something, which has to be looked at the long way, or nothing came.
     #[inline]
     pub(crate) fn linger(&mut self) -> bool {
-        if self.peer.forked() || self.consumer.poll() {
+        if self.peer.forked() || self.has_lingered() || self.consumer.poll() {
             return false;
         }
         self.consumer.publish();
-        let awaited = self.peer.awaits();
+        let streams = self.peer.turns.wait() == Awaited::Next;
         let Self { consumer, spinner, .. } = self;
-        let seen = spinner.linger(&mut Data { consumer, streams: awaited == Awaited::Next });
-        if let (true, Awaited::Answer { line: Some(position) }) = (seen, awaited) {
-            // Whoever took turns until now will send next: its line comes while this message is copied out.
-            self.consumer.memory().fetch_outgoing(position);
+        let seen = spinner.linger(&mut Data { consumer, streams });
+        if !seen {
+            self.lingered = Some(self.consumer.position());
         }
-        self.lingered = !seen;
         seen
+    }
+
+    /// Whether the next message was lingered for, in vain.
+    fn has_lingered(&self) -> bool {
+        self.lingered == Some(self.consumer.position())
     }
 
     /// Waits until there is something to take, or to report. `false`: the deadline passed first.
     pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> bool {
         // What has lingered in vain waits for an answer, or for a stream that is not quick.
-        let streams = !std::mem::take(&mut self.lingered) && self.peer.awaits() == Awaited::Next;
+        let streams = !self.has_lingered() && self.peer.turns.wait() == Awaited::Next;
         let Self { consumer, peer, spinner, .. } = self;
         let mut data = Data { consumer, streams };
         block(&mut data, spinner, peer.fences, peer.presence(), deadline) != Ended::TimedOut

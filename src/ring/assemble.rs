@@ -155,6 +155,7 @@ impl<M: Memory> Consumer<M> {
         let words = &self.payload_words(record.start)[1..];
         let full = record.header.len as usize;
         self.assembly = Assembly::Part(Part::begin(total as usize, full, |bytes| copy::load(words, bytes)));
+        self.room = 0;
         self.take(record.end);
         Ok(None)
     }

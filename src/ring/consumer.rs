@@ -7,6 +7,8 @@ use super::lines::{AWAKE, CLOSED, FENCE_LOST};
 use super::memory::Memory;
 use super::record::{Flags, Geometry, HEADER, Header, HeaderError, Kind};
 use crate::sync::{AtomicU64, Fences, Ordering};
+use std::marker::PhantomData;
+use std::num::NonZero;
 
 /// The consuming end of a ring. There is exactly one.
 ///
@@ -21,14 +23,31 @@ pub struct Consumer<M> {
     pub(super) position: u64,
     /// The last position that the producer was told of.
     published: u64,
-    /// How many bytes from r on a plain record may take with nothing else to look at: they lie before the wrap, and
-    /// taking them publishes nothing. 0 means: look.
-    room: u64,
+    /// How many bytes from r on a plain record may take with nothing else to look at: they lie before the wrap, taking
+    /// them publishes nothing, and no message is in pieces. 0 means: look.
+    pub(super) room: u64,
     /// The producer is gone: nothing is published any more, so the drain ends within one capacity.
     frozen: bool,
     pub(super) max_message: u64,
     pub(super) assembly: Assembly,
     corrupt: Option<Corrupt>,
+}
+
+/// Where the next header will stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a>(&'a AtomicU64);
+
+/// A header that a look has found, unchecked.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a>(NonZero<u64>, PhantomData<&'a AtomicU64>);
+
+impl<'a> Look<'a> {
+    /// The header, if there is one by now.
+    #[inline(always)]
+    pub fn now(self) -> Option<Seen<'a>> {
+        // R1, acquire side: a header that is not 0 makes the payload behind it visible.
+        NonZero::new(self.0.load(Ordering::Acquire)).map(|word| Seen(word, PhantomData))
+    }
 }
 
 /// A record whose header was checked.
@@ -97,29 +116,56 @@ impl<M: Memory> Consumer<M> {
     /// The short way to [`Consumer::pop_into`]: `None` if there is anything to look at first, and nothing was taken.
     #[inline(always)]
     pub fn pop_fast(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        let first = self.geometry.word(self.position);
-        let words = self.memory.words();
-        // R1, acquire side: a header that is not 0 makes the payload behind it visible.
-        let word = words[first].load(Ordering::Acquire);
+        let word = self.header_word(self.position);
         let (len, bytes) = Header::plain(word, self.position)?;
         // The room is less than a quarter of the ring and ends at the wrap, so this is the check of the length too.
-        if bytes > self.room || !matches!(self.assembly, Assembly::Idle) {
+        if bytes > self.room {
             return None;
         }
-        let record = words.get(first + 1..first + (bytes / HEADER) as usize);
+        let first = self.geometry.word(self.position);
+        let record = self.memory.words().get(first + 1..first + (bytes / HEADER) as usize);
         copy::load(record?, buffer.get_mut(..len as usize)?);
-        self.hand_out(self.position.wrapping_add(bytes));
+        self.took(bytes);
+        Some(len as usize)
+    }
+
+    /// The same for who waits: `wait` looks for the next header until it is there, or gives up. Only a record that lies in
+    /// one line is taken.
+    #[inline(always)]
+    pub fn pop_line(
+        &mut self,
+        buffer: &mut [u8],
+        wait: impl for<'a> FnOnce(&M, Look<'a>) -> Option<Seen<'a>>,
+    ) -> Option<usize> {
+        let record = self.memory.words().get(self.geometry.word(self.position)..)?;
+        let [header, line @ ..] = record.first_chunk::<{ copy::LINE_WORDS + 1 }>()?;
+        let word = wait(&self.memory, Look(header))?.0.get();
+        let (len, bytes) = Header::plain(word, self.position)?;
+        // As in `pop_fast`.
+        if bytes > self.room || len as usize > size_of_val(line) {
+            return None;
+        }
+        copy::load_line(line, buffer.get_mut(..len as usize)?);
+        self.took(bytes);
+        Some(len as usize)
+    }
+
+    /// A plain record of `bytes` bytes was copied out.
+    #[inline(always)]
+    fn took(&mut self, bytes: u64) {
+        self.room -= bytes;
+        self.move_on(self.position.wrapping_add(bytes));
         if self.memory.armed_space().armed.load(Ordering::Relaxed) != AWAKE {
             self.serve_waiting_producer();
         }
-        Some(len as usize)
     }
 
     /// What [`Consumer::pop_into`] may take without a look.
     pub(super) fn survey(&mut self) {
         let hidden = self.position.wrapping_sub(self.published) + HEADER;
         let to_step = self.geometry.lazy_step().saturating_sub(hidden);
-        self.room = to_step.min(self.geometry.room(self.position));
+        let idle = matches!(self.assembly, Assembly::Idle);
+        self.room = if idle { to_step.min(self.geometry.room(self.position)) } else { 0 };
     }
 
     #[inline(always)]
@@ -149,7 +195,7 @@ impl<M: Memory> Consumer<M> {
 
     #[cold]
     pub(super) fn corrupt(&mut self, field: Field, value: u64) -> Corrupt {
-        self.assembly = Assembly::Broken;
+        (self.assembly, self.room) = (Assembly::Broken, 0);
         *self.corrupt.get_or_insert(Corrupt { field, value })
     }
 
@@ -217,6 +263,11 @@ impl<M: Memory> Consumer<M> {
     #[inline(always)]
     pub(super) fn hand_out(&mut self, end: u64) {
         self.room = self.room.saturating_sub(end.wrapping_sub(self.position));
+        self.move_on(end);
+    }
+
+    #[inline(always)]
+    fn move_on(&mut self, end: u64) {
         self.position = end;
         // R3: the cursor moves before the head can pass it, so head ≤ cursor at every instant.
         self.memory.cursor().cursor.store(end, Ordering::Relaxed);

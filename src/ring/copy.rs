@@ -87,13 +87,48 @@ pub fn load(words: &[AtomicU64], target: &mut [u8]) {
         return string_load(words, target);
     }
     let (whole, last) = words.split_at(target.len() / 8);
-    let mut chunks = target.chunks_exact_mut(8);
-    for (word, chunk) in whole.iter().zip(&mut chunks) {
+    let (chunks, rest) = target.split_at_mut(target.len() & !7);
+    for (word, chunk) in whole.iter().zip(chunks.chunks_exact_mut(8)) {
         chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
     }
-    let rest = chunks.into_remainder();
     if !rest.is_empty() {
         scatter(last[0].load(Ordering::Relaxed), rest);
+    }
+}
+
+/// What a line holds behind a header, in words.
+pub const LINE_WORDS: usize = 7;
+
+/// [`store`] for at most as many bytes as [`LINE_WORDS`] have: few enough to be written out, and so without a loop.
+#[inline(always)]
+pub fn store_line(words: &[AtomicU64; LINE_WORDS], source: &[u8]) {
+    let mut source = source;
+    for word in words {
+        let Some((chunk, rest)) = source.split_first_chunk::<8>() else {
+            if !source.is_empty() {
+                word.store(gather(source), Ordering::Relaxed);
+            }
+            return;
+        };
+        word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
+        source = rest;
+    }
+}
+
+/// [`load`] for at most as many bytes as [`LINE_WORDS`] have.
+#[inline(always)]
+pub fn load_line(words: &[AtomicU64; LINE_WORDS], target: &mut [u8]) {
+    let mut target = target;
+    for word in words {
+        if target.len() < 8 {
+            if !target.is_empty() {
+                scatter(word.load(Ordering::Relaxed), target);
+            }
+            return;
+        }
+        let (chunk, rest) = target.split_at_mut(8);
+        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        target = rest;
     }
 }
 

@@ -50,8 +50,12 @@
 //! **Turns.** Where each end answers the other, what counts is how many cache lines change hands for one message. An end
 //! that takes turns ([`Producer::push_turn`]) lets a record of up to 64 bytes lie in one line, by giving the rest of a line
 //! away ([`Flags::LINED`]), and writes the 0 behind its *next* record while the peer is busy with this one. Then the commit
-//! writes to the one line that the peer polls, and to no other. An end that sends a stream packs its records, and writes
-//! the 0 with the record: that moves more messages a second.
+//! writes to the one line that the peer polls, and to no other. What can be known of that record before is found out at the
+//! same time, so a turn like the last one ([`Producer::push_again`]) has little left to look at; nor has a consumer that
+//! polls for a record of one line and takes it at sight ([`Consumer::pop_line`]). An end that sends a stream packs its
+//! records, and writes the 0 with the record: that moves more messages a second. tests:
+//! `an_answer_arrives_by_the_shortest_ways_with_its_payload`, `two_ends_that_take_turns_hear_each_other`,
+//! `an_answer_of_any_length_in_a_line_is_taken_wherever_it_lies`
 //!
 //! **Flow control, lazily.** The consumer hands out first and moves `cursor`, which only salvage reads; it moves `head`,
 //! which the producer reads when it runs out of known space, once in an eighth of the capacity, when it finds nothing,
@@ -155,7 +159,7 @@ pub use crate::sync::Fences;
 pub use assemble::Reading;
 pub use batch::Batch;
 pub use claim::{Claim, ClaimFull};
-pub use consumer::Consumer;
+pub use consumer::{Consumer, Look, Seen};
 #[cfg(not(loom))]
 pub(crate) use copy::prefetch_for_write;
 pub use error::{Corrupt, Field, PopError, PushError};

@@ -12,6 +12,7 @@ use super::record::{Flags, Geometry, HEADER, Header, Kind, footprint};
 use super::salvage::{Marks, Span, Undelivered};
 use super::stream::Streaming;
 use crate::sync::{Fences, Ordering};
+use quick::Turn;
 
 /// How many bytes the first lap makes ready at a time.
 const POPULATE_STEP: u64 = 64 * 1024;
@@ -35,6 +36,8 @@ pub struct Producer<M> {
     last: u64,
     /// A position behind P where a 0 stands already, for the next record if it ends there. Not behind P: there is none.
     ended: u64,
+    /// What the next record will be if it is like the last one, and where.
+    turn: Turn,
     /// First lap only: the position up to which memory is ready.
     ready: u64,
     /// How many bytes from P on a plain record may take with nothing else to look at: they are known to be free and
@@ -78,6 +81,7 @@ impl<M: Memory> Producer<M> {
             written,
             last,
             ended,
+            turn: Turn::NONE,
             ready,
             room: 0,
             want,
@@ -264,6 +268,7 @@ impl<M: Memory> Producer<M> {
     fn overwrite(&mut self) {
         self.will_write(self.ended);
         self.ended = self.position;
+        self.turn.forget();
     }
 
     /// Looks at the consumer's head again.

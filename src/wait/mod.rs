@@ -50,21 +50,28 @@
 //! Between two looks stand 8 pauses, on AMD's processors 1 (how long one lasts differs); the clock is read after every 64
 //! looks. Without any pause the poller takes the cache line from a sender that is still filling it.
 //!
-//! For the same reason the receiver of a *stream* (it has sent nothing since it waited last) does not run at its sender's
-//! heels: while the next message comes within two looks, a gap before the first look grows from one look to
-//! [32 pauses](spin), about a microsecond, and several messages are taken at once. The first that comes later ends it, so
-//! neither an answer nor a message now and then is kept waiting, and with *Spin* nothing is. tests: `only_the_receiver_of_a_quick_stream_looks_later`, `who_has_sent_waits_for_an_answer`
+//! For the same reason an *answer* is not looked for before it can be there. Where the message that was just sent took one
+//! cache line in this end's turn, the first look comes after a head start of [2 pauses](spin) on AMD's processors, which is
+//! where it was measured. tests:
+//! `an_answer_is_looked_for_a_while_and_by_who_parks_not_at_all`,
+//! `who_took_its_turn_with_one_line_will_send_from_the_next_one`
+//!
+//! And the receiver of a *stream* (it has sent nothing since it waited last) does not run at its sender's heels: while the
+//! next message comes within two looks, a gap before the first look grows from one look to [32 pauses](spin), about a
+//! microsecond, and several messages are taken at once. The first that comes later ends it, so neither an answer nor a
+//! message now and then is kept waiting by it, and with *Spin* nothing is. tests:
+//! `only_the_receiver_of_a_quick_stream_looks_later`, `who_has_sent_waits_for_an_answer`
 //!
 //! # The watch thread
 //! A process that sleeps on futexes has one thread in `epoll_wait` on its links' control sockets (hang-up) and its peers'
 //! pidfds, with all signals blocked ([`watch`]). On news it sets the link's flag, fences, swaps the wait words to 0 and
 //! wakes. A dying process closes its sockets before its pidfd tells, so a hang-up is passed on only after half a second in
 //! which the pidfd was silent, and a death at once. A peer killed between its commit and its wake-up is thereby as good as
-//! one that finished. Where two threads make a process's first links at the same moment, each may start a watch thread: one
-//! is used, the other sleeps for good. tests:
+//! one that finished. Where two threads make a process's first links at the same moment, they share one. tests:
 //! `what_was_committed_by_a_producer_killed_before_its_wake_up_is_delivered`,
 //! `a_commit_and_the_death_of_another_process_wake_the_same_sleeper`,
-//! `a_hang_up_that_was_the_beginning_of_a_death_is_told_as_a_death`
+//! `a_hang_up_that_was_the_beginning_of_a_death_is_told_as_a_death`,
+//! `threads_that_ask_first_at_once_share_one_watch_that_is_whole`
 //!
 //! # What a hostile peer can do to a sleeper
 //! It can write the wait words at will, so no check leans on them: a word that is cleared or armed wrongly costs a

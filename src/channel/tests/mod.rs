@@ -7,12 +7,12 @@ mod hostile;
 mod lent;
 
 use super::{Channel, Options, Sender, pair};
-use crate::link::peer::Awaited;
+use crate::link::turns::{Awaited, Expected};
 use crate::link::{Rx, Tx};
 use crate::ring::Fences;
 use crate::sys::tests::membarrier::registered;
 use crate::sys::tests::{alone, skip};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn connected(options: &Options) -> (Channel, Channel) {
     let (ours, theirs) = pair(options).unwrap();
@@ -91,7 +91,7 @@ fn who_has_sent_waits_for_an_answer() {
     let ((mut sender, mut receiver), (_to, _from)) = (ours.split(), theirs.split());
     let mut waits_for_answer = || {
         let Rx::Shm(shm) = receiver.rx() else { panic!("not over shared memory") };
-        shm.peer().awaits() != Awaited::Next
+        shm.peer().turns.wait() != Awaited::Next
     };
     assert!(!waits_for_answer(), "nothing was sent yet");
     // The first message begins where the ring does.
@@ -113,28 +113,55 @@ fn who_has_sent_waits_for_an_answer() {
     }
 }
 
+fn position(sender: &mut Sender) -> u64 {
+    let Tx::Shm(shm) = sender.tx() else { panic!("not over shared memory") };
+    shm.producer.position()
+}
+
 #[test]
 fn who_took_its_turn_with_one_line_will_send_from_the_next_one() {
     let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm));
     let ((mut sender, mut receiver), (_to, _from)) = (ours.split(), theirs.split());
-    let mut awaits = || {
-        let Rx::Shm(shm) = receiver.rx() else { panic!("not over shared memory") };
-        shm.peer().awaits()
-    };
-    let position = |sender: &mut Sender| {
-        let Tx::Shm(shm) = sender.tx() else { panic!("not over shared memory") };
-        shm.producer.position()
-    };
+    let Rx::Shm(shm) = receiver.rx() else { panic!("not over shared memory") };
+    let peer = shm.peer();
     // Nothing was surveyed yet, so the first message goes the long way.
     sender.send(&[1; 48]).unwrap();
-    assert_eq!(awaits(), Awaited::Answer { line: None });
-    sender.send(&[1; 48]).unwrap();
-    assert_eq!(awaits(), Awaited::Answer { line: Some(position(&mut sender)) });
+    assert_eq!((peer.turns.expected(), peer.turns.wait()), (Expected::Any, Awaited::Answer));
+    for _ in 0..2 {
+        sender.send(&[1; 48]).unwrap();
+        assert_eq!(peer.turns.expected(), Expected::Answer);
+        assert_eq!(peer.turns.await_answer(), position(&mut sender));
+    }
     sender.send(&[1; 57]).unwrap();
-    assert_eq!(awaits(), Awaited::Answer { line: None }, "that took more than a line");
+    assert_eq!((peer.turns.expected(), peer.turns.wait()), (Expected::Any, Awaited::Answer), "two lines");
     (0..2).for_each(|_| sender.send(&[1; 48]).unwrap());
-    assert_eq!(awaits(), Awaited::Answer { line: None }, "the peer still reads what came second");
-    assert_eq!(awaits(), Awaited::Next);
+    assert_eq!(peer.turns.expected(), Expected::Any, "the peer still reads what came second");
+    assert_eq!([peer.turns.wait(), peer.turns.wait()], [Awaited::Answer, Awaited::Next]);
+}
+
+#[test]
+fn who_finds_a_second_message_behind_an_answer_sends_the_next_one_as_of_a_stream() {
+    let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm));
+    let ((mut sender, mut receiver), (mut back, mut there)) = (ours.split(), theirs.split());
+    let mut buffer = [0; 48];
+    let mut call = |answers: usize| {
+        let begin = position(&mut sender);
+        sender.send(&[1; 48]).unwrap();
+        assert_eq!(there.recv_into(&mut buffer), Ok(48));
+        (0..answers).for_each(|_| back.send(&[2; 48]).unwrap());
+        (0..answers).for_each(|_| assert_eq!(receiver.recv_into(&mut buffer), Ok(48)));
+        if answers == 0 {
+            assert!(!receiver.rx().wait(Some(Instant::now())));
+        }
+        position(&mut sender) - begin
+    };
+    // Two go the long way, to find out what the next ones may do without a look.
+    (0..2).for_each(|_| _ = call(0));
+    assert_eq!([1, 1, 2, 1, 1].map(&mut call), [64, 64, 64, 56, 56], "streams after two answers to one call");
+    call(0);
+    let once_it_has_waited = [1, 1].map(call);
+    assert!(once_it_has_waited[0] > 56, "{once_it_has_waited:?} bytes: up to the end of a line");
+    assert_eq!(once_it_has_waited[1], 64);
 }
 
 #[test]
@@ -142,15 +169,8 @@ fn a_message_lies_in_one_line_while_the_ends_take_turns_and_is_packed_in_a_strea
     let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm));
     let ((mut sender, mut receiver), (_to, mut from)) = (ours.split(), theirs.split());
     // Nothing comes, so this waits for as long as it may: for an answer, if something was sent.
-    let mut look = || {
-        let Rx::Shm(shm) = receiver.rx() else { panic!("not over shared memory") };
-        assert!(!shm.linger());
-    };
+    let mut look = || assert!(!receiver.rx().wait(Some(Instant::now())));
     let mut send = |sender: &mut Sender| {
-        let position = |sender: &mut Sender| {
-            let Tx::Shm(shm) = sender.tx() else { panic!("not over shared memory") };
-            shm.producer.position()
-        };
         let begin = position(sender);
         sender.send(&[1; 48]).unwrap();
         assert_eq!(from.recv_into(&mut [0; 48]), Ok(48));

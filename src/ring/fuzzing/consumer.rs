@@ -2,7 +2,7 @@
 
 use super::arithmetic::{self, UNTOUCHED, is_untouched};
 use super::scribble::Scribbler;
-use super::{Coverage, Input};
+use super::{Coverage, Input, pop_into};
 use crate::ring::lines::{CLOSED, DOORBELL, FUTEX};
 use crate::ring::{
     Consumer, Corrupt, Fences, Field, Flags, Header, HeapMemory, Kind, Memory, PopError, Producer, Stream,
@@ -156,7 +156,10 @@ impl Run {
             None => self.consumer.pop(),
             Some(room) => {
                 let mut buffer = vec![UNTOUCHED; room];
-                let got = self.consumer.pop_into(&mut buffer);
+                let (got, line) = pop_into(&mut self.consumer, &mut buffer);
+                if line {
+                    self.coverage.saw("data: as an answer");
+                }
                 let rest = buffer.split_off(got.unwrap_or(0));
                 let touched = !is_untouched(&rest);
                 assert!(!touched || matches!(got, Err(PopError::Corrupt(_))), "{got:?} touched the buffer");

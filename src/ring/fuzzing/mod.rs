@@ -25,6 +25,7 @@ pub(super) use model::{Model, Op};
 #[cfg(test)]
 pub(super) use scribble::{Numbers, Scribbler};
 
+use super::{Consumer, HeapMemory, PopError};
 use std::collections::BTreeSet;
 
 /// The outcomes that a run reached, by name.
@@ -61,6 +62,15 @@ pub fn ring_model(data: &[u8]) -> Coverage {
         model.apply(&Op::decode(&mut input, &borders));
     }
     model.finish()
+}
+
+/// Takes a message as a receiver does: as an answer first, if the buffer's length is even. Whether it came that way.
+fn pop_into(consumer: &mut Consumer<HeapMemory>, buffer: &mut [u8]) -> (Result<usize, PopError>, bool) {
+    let answer = match buffer.len() % 2 {
+        0 => consumer.pop_line(buffer, |_, look| look.now()),
+        _ => None,
+    };
+    (answer.map_or_else(|| consumer.pop_into(buffer), Ok), answer.is_some())
 }
 
 /// Bytes, read from the front; zeros behind the end.

@@ -173,3 +173,59 @@ fn what_a_stopped_consumer_took_and_what_is_handed_back_are_all_that_was_sent() 
         assert_eq!(taken.into_iter().chain(left).collect::<Vec<_>>(), sent);
     }
 }
+
+/// An end of two rings, as whoever takes turns uses it.
+struct Turns {
+    to: Producer<HeapMemory>,
+    from: Consumer<HeapMemory>,
+    /// How many messages came, and how many of them by the shortest way.
+    came: (u64, u64),
+}
+
+impl Turns {
+    fn send(&mut self, message: &[u8]) {
+        if !self.to.push_turn(message) {
+            retry(|| self.to.push(message));
+        }
+    }
+
+    fn recv(&mut self) -> Vec<u8> {
+        let (begin, mut tries, mut buffer) = (Instant::now(), 0, [0; 64]);
+        self.came.0 += 1;
+        loop {
+            if let Some(len) = self.from.pop_line(&mut buffer, |_, look| look.now()) {
+                self.came.1 += 1;
+                return buffer[..len].to_vec();
+            }
+            match self.from.pop_into(&mut buffer) {
+                Ok(len) => return buffer[..len].to_vec(),
+                Err(error) => assert_eq!(error, PopError::Empty),
+            }
+            assert!(begin.elapsed() < WATCHDOG, "the other end stands still");
+            pause(&mut tries);
+        }
+    }
+}
+
+#[test]
+fn two_ends_that_take_turns_hear_each_other() {
+    let (there, back) = (ring(1024, 0), ring(1024, 0u64.wrapping_sub(512)));
+    let mut ours = Turns { to: there.0, from: back.1, came: (0, 0) };
+    let mut theirs = Turns { to: back.0, from: there.1, came: (0, 0) };
+    let turns = if cfg!(miri) { 100 } else { rounds(20_000, 10_000_000) };
+    // Of one length for a while.
+    let call = |turn: u64| vec![turn as u8; (turn / 20 % 57) as usize];
+    let server = thread::spawn(move || {
+        for _ in 0..turns {
+            let call = theirs.recv();
+            theirs.send(&call);
+        }
+    });
+    for turn in 0..turns {
+        ours.send(&call(turn));
+        assert_eq!(ours.recv(), call(turn));
+    }
+    server.join().unwrap();
+    let (came, shortest) = ours.came;
+    assert!(shortest * 2 > came, "{shortest} of {came} by the shortest way");
+}

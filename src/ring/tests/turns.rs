@@ -2,8 +2,9 @@
 
 use super::ring;
 use crate::ring::fuzzing::turn;
+use crate::ring::lines::CLOSED;
 use crate::ring::{Flags, HeapMemory};
-use crate::ring::{Header, Kind, Memory, PopError, Producer};
+use crate::ring::{Header, Kind, Memory, PopError, Producer, PushError, Stream};
 use crate::sync::Ordering;
 
 /// What a record looks like to whoever believes a word that was left behind.
@@ -179,4 +180,115 @@ fn a_zero_ahead_over_where_the_ring_began_does_not_spoil_salvage() {
         assert_eq!(word(&producer, born), 0, "nothing was written there: the test is void");
         assert_eq!(producer.salvage().unwrap().count(), left + turns.len());
     }
+}
+
+#[test]
+fn an_answer_of_any_length_in_a_line_is_taken_wherever_it_lies() {
+    for (len, before) in (0..=56).flat_map(|len| (0..8).map(move |before| (len, before))) {
+        let (mut producer, mut consumer) = ring(1024, 8 * before);
+        let mut answers = 0;
+        for round in 0..100u8 {
+            let message: Vec<u8> = (0..len).map(|index| index as u8 ^ round).collect();
+            if !producer.push_turn(&message) {
+                producer.push(&message).unwrap();
+            }
+            let mut buffer = [0xee; 64];
+            let taken = consumer.pop_line(&mut buffer, |_, look| look.now());
+            answers += usize::from(taken.is_some());
+            let taken = taken.map_or_else(|| consumer.pop_into(&mut buffer), Ok);
+            assert_eq!(taken, Ok(len));
+            assert_eq!(buffer[..len], message);
+            assert_eq!(buffer[len..], [0xee; 64][len..], "bytes behind the message were touched");
+            assert_eq!(consumer.position(), producer.position());
+        }
+        // Each eighth of the ring ends with one that goes the long way, and those within a line of the wrap do.
+        assert!(answers >= 30, "{len} bytes after {before} words: {answers}");
+    }
+}
+
+/// Sends as much of a message as has room.
+fn begin_stream(producer: &mut Producer<HeapMemory>) {
+    assert_eq!(producer.push_stream(&mut Stream::new(), &[2; 5000]), Err(PushError::Full));
+}
+
+#[test]
+fn what_is_no_message_of_a_line_is_not_taken_as_an_answer() {
+    let none = |act: &dyn Fn(&mut Producer<HeapMemory>), room: usize, then: Result<usize, PopError>| {
+        let (mut producer, mut consumer) = ring(4096, 0);
+        producer.push(&[1]).unwrap();
+        assert_eq!(consumer.pop_into(&mut [0]), Ok(1));
+        act(&mut producer);
+        let mut buffer = vec![0xee; room];
+        let before = consumer.position();
+        assert_eq!(consumer.pop_line(&mut buffer, |_, look| look.now()), None);
+        assert_eq!((consumer.position(), &buffer), (before, &vec![0xee; room]), "nothing was taken");
+        assert_eq!(consumer.pop_into(&mut buffer), then);
+    };
+    none(&|_| {}, 56, Err(PopError::Empty));
+    none(&|producer| producer.push(&[2; 57]).unwrap(), 64, Ok(57));
+    none(&|producer| producer.push(&[2; 56]).unwrap(), 55, Err(PopError::TooSmall { needed: 56 }));
+    none(&|producer| producer.push_message(&[2; 2000]).unwrap(), 2000, Ok(2000));
+    none(&|producer| begin_stream(producer), 5000, Err(PopError::Empty));
+    none(&|producer| producer.close(), 56, Err(PopError::Closed));
+}
+
+#[test]
+fn a_record_of_a_line_behind_half_a_stream_is_checked_before_it_is_taken() {
+    const KIB: usize = 1 << 10;
+    let (mut producer, mut consumer) = ring(KIB << 10, 0);
+    // Room for one fragment is left, which is shorter than what may be taken without a look.
+    let before = [250 * KIB, 250 * KIB, 250 * KIB, 180 * KIB].map(|len| vec![1; len]);
+    before.iter().for_each(|message| producer.push(message).unwrap());
+    assert_eq!(producer.push_stream(&mut Stream::new(), &vec![2; 900 * KIB]), Err(PushError::Full));
+    let mut buffer = vec![0; 250 * KIB];
+    before.iter().for_each(|message| assert_eq!(consumer.pop_into(&mut buffer), Ok(message.len())));
+    // Taken without the call that looks what the short ways may do.
+    assert_eq!(consumer.pop(), Err(PopError::Empty));
+    assert_eq!(consumer.partial(), Some(64 * KIB as u64 - 16));
+    let word = (consumer.position() / 8) as usize;
+    let plain = Header { len: 8, kind: Kind::Data, flags: Flags::NONE }.to_word();
+    consumer.memory().words()[word].store(plain, Ordering::Relaxed);
+    assert_eq!(consumer.pop_fast(&mut buffer), None);
+    assert_eq!(consumer.pop_line(&mut buffer, |_, look| look.now()), None);
+    assert!(matches!(consumer.pop_into(&mut buffer), Err(PopError::Corrupt(_))), "a stream is open");
+}
+
+#[test]
+fn a_ring_that_is_closed_or_corrupt_takes_no_turn() {
+    for spoil in [
+        |producer: &mut Producer<HeapMemory>| producer.close(),
+        |producer: &mut Producer<HeapMemory>| {
+            producer.memory().head().head.store(1, Ordering::Relaxed);
+            assert!(producer.has_space().is_err());
+        },
+        |producer: &mut Producer<HeapMemory>| {
+            producer.memory().armed_data().armed.store(CLOSED, Ordering::Relaxed);
+        },
+    ] {
+        let (mut producer, _consumer) = ring(4096, 0);
+        producer.push(&[1; 48]).unwrap();
+        assert!(producer.push_turn(&[1; 48]));
+        assert!(producer.push_again(&[1; 48]));
+        let position = producer.position();
+        spoil(&mut producer);
+        assert!(!producer.push_again(&[1; 48]) && !producer.push_turn(&[1; 48]));
+        assert_eq!(producer.position(), position);
+    }
+}
+
+#[test]
+fn after_damage_the_short_ways_take_nothing() {
+    let (mut producer, mut consumer) = ring(4096, 0);
+    producer.push(&[1]).unwrap();
+    assert_eq!(consumer.pop_into(&mut [0]), Ok(1));
+    let word = (consumer.position() / 8) as usize;
+    let store = |word: u64, index: usize| producer.memory().words()[index].store(word, Ordering::Relaxed);
+    store(u64::MAX, word);
+    // Found without the call that looks what the short ways may do.
+    let damage = consumer.pop().unwrap_err();
+    assert!(matches!(damage, PopError::Corrupt(_)));
+    store(Header { len: 8, kind: Kind::Data, flags: Flags::NONE }.to_word(), word);
+    let mut buffer = [0; 8];
+    assert_eq!(consumer.pop_line(&mut buffer, |_, look| look.now()), None);
+    assert_eq!((consumer.pop_fast(&mut buffer), consumer.pop_into(&mut buffer)), (None, Err(damage)));
 }

@@ -1,8 +1,8 @@
 //! What the consumer does, and what is left when it is dead.
 
 use super::{Model, Piece, Wire};
-use crate::ring::fuzzing::Coverage;
 use crate::ring::fuzzing::arithmetic::{UNTOUCHED, is_untouched};
+use crate::ring::fuzzing::{Coverage, pop_into};
 use crate::ring::lines::AWAKE;
 use crate::ring::{Memory, PopError};
 use crate::sync::Ordering;
@@ -16,7 +16,10 @@ impl Model {
             None => self.consumer.pop(),
             Some(room) => {
                 let mut buffer = vec![UNTOUCHED; room];
-                let got = self.consumer.pop_into(&mut buffer);
+                let (got, line) = pop_into(&mut self.consumer, &mut buffer);
+                if line {
+                    self.coverage.saw("pop: a message, as an answer");
+                }
                 let rest = buffer.split_off(got.unwrap_or(0));
                 assert!(is_untouched(&rest), "bytes behind the message were touched");
                 got.map(|_| buffer)

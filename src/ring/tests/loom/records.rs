@@ -46,6 +46,32 @@ fn an_end_that_takes_turns_writes_the_zero_behind_a_record_before_its_turn() {
     });
 }
 
+#[test]
+fn an_answer_arrives_by_the_shortest_ways_with_its_payload() {
+    explore("answers", None, || {
+        let (mut producer, mut consumer) = used_ring(1024, 0);
+        // The first of each finds out what the next ones may do without a look.
+        producer.push(&[9; 8]).unwrap();
+        assert_eq!(consumer.pop_into(&mut [0; 8]), Ok(8));
+        assert!(producer.push_turn(&[1; 16]));
+        let sender = thread::spawn(move || {
+            assert!(producer.push_again(&[2; 16]));
+            // As long as none before.
+            assert!(producer.push_turn(&[3; 24]));
+        });
+        let mut taken = Vec::new();
+        let mut buffer = [0; 24];
+        for _ in 0..6 {
+            if let Some(len) = consumer.pop_line(&mut buffer, |_, look| look.now()) {
+                taken.push(buffer[..len].to_vec());
+            }
+        }
+        sender.join().unwrap();
+        drain(&mut consumer, &mut taken);
+        assert_eq!(taken, [vec![1; 16], vec![2; 16], vec![3; 24]]);
+    });
+}
+
 fn send_recv(mut producer: Producer<Link>, mut consumer: Consumer<Link>) {
     let sender = thread::spawn(move || {
         producer.push(&[1; 8]).unwrap();
