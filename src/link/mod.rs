@@ -49,7 +49,8 @@
 //!   of the ring, which go the long way. In a stream all are packed. tests:
 //!   `a_message_lies_in_one_line_while_the_ends_take_turns_and_is_packed_in_a_stream`,
 //!   `who_took_its_turn_with_one_line_will_send_from_the_next_one`,
-//!   `who_finds_a_second_message_behind_an_answer_sends_the_next_one_as_of_a_stream`
+//!   `who_finds_a_second_message_behind_an_answer_sends_the_next_one_as_of_a_stream`,
+//!   `who_answers_calls_that_queue_up_streams_the_answers`
 //! - A forked copy touches nothing. tests: `a_forked_child_is_told_and_may_drop_what_it_inherited`,
 //!   `a_forked_copy_touches_nothing`
 //!

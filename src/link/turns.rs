@@ -3,14 +3,15 @@
 //! Two processes that take turns, a call and its answer, want something else of the ring than two that stream: a message
 //! in one line, whose 0 behind was written before, and a receiver that does not look before the answer can be there, because
 //! a look takes the line away from whoever is about to write it. One word, which both halves of an end write, tells which
-//! it is. It is a hint: nothing but speed rests on it, so all of it is relaxed and a race costs one message its short way.
+//! it is. It is a hint: nothing but speed rests on it, so all of it is relaxed, and a race costs a message or two their
+//! short way.
 //!
 //! | the word | since | the next send is | the next receive |
 //! |---|---|---|---|
 //! | *waited* | the receiving half found nothing and waits | a turn | looks at once |
 //! | a position | a turn with a message of one line; there the next one will begin | one of a stream | waits for an answer |
 //! | *answered* | that answer came, or is waited for in the long way | a turn | looks at once; if there is a message, *streams* |
-//! | *streams* | a second message, either way, or one of several lines | one of a stream | looks at once |
+//! | *streams* | a second message, either way, or one of several lines; or an early look found the answer | one of a stream | looks at once |
 
 use crate::sync::{AtomicU64, Ordering};
 

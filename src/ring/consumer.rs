@@ -142,7 +142,7 @@ impl<M: Memory> Consumer<M> {
         let word = wait(&self.memory, Look(header))?.0.get();
         let (len, bytes) = Header::plain(word, self.position)?;
         // As in `pop_fast`.
-        if bytes > self.room || len as usize > size_of_val(line) {
+        if bytes > self.room || len > HEADER * copy::LINE_WORDS as u64 {
             return None;
         }
         copy::load_line(line, buffer.get_mut(..len as usize)?);

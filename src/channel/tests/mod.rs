@@ -165,6 +165,30 @@ fn who_finds_a_second_message_behind_an_answer_sends_the_next_one_as_of_a_stream
 }
 
 #[test]
+fn who_answers_calls_that_queue_up_streams_the_answers() {
+    let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm));
+    let ((mut sender, mut receiver), (mut back, mut calls)) = (ours.split(), theirs.split());
+    let mut buffer = [0; 48];
+    // Two go the long way, to find out what the next ones may do without a look; then both wait.
+    for _ in 0..2 {
+        back.send(&[2; 48]).unwrap();
+        assert_eq!(receiver.recv_into(&mut buffer), Ok(48));
+    }
+    assert!(!calls.rx().wait(Some(Instant::now())));
+    (0..300).for_each(|_| sender.send(&[1; 48]).unwrap());
+    let answers: Vec<_> = (0..300)
+        .map(|_| {
+            assert_eq!(calls.recv_into(&mut buffer), Ok(48));
+            let begin = position(&mut back);
+            back.send(&buffer).unwrap();
+            position(&mut back) - begin
+        })
+        .collect();
+    assert_eq!(answers[10..50], [64; 40], "that the calls queue up cannot be known yet");
+    assert_eq!(answers[100..], [56; 200], "packed");
+}
+
+#[test]
 fn a_message_lies_in_one_line_while_the_ends_take_turns_and_is_packed_in_a_stream() {
     let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm));
     let ((mut sender, mut receiver), (_to, mut from)) = (ours.split(), theirs.split());
