@@ -84,6 +84,7 @@ impl ShmTx {
         true
     }
 
+    /// A turn that is not like the one before.
     #[inline(never)]
     fn send_other_turn(&mut self, message: &[u8]) -> bool {
         self.peer.turns.stream();
@@ -396,7 +397,9 @@ impl ShmRx {
         consumer.pop_line(buffer, |memory, look| {
             let position = peer.turns.await_answer();
             let seen = spinner.answer(|| look.now());
-            // Whoever took turns until now will send next: its line comes while this message is copied out.
+            // Whoever took turns until now will send next: its line, if the peer's processor fetched it ahead, comes back
+            // while this message is copied out. Not sooner: with the address at hand, so that it was asked for beside the
+            // look, a round trip of 48 bytes took a third longer on Zen 3, as long as without any of this.
             memory.fetch_outgoing(position);
             if seen.is_none() {
                 *lingered = Some(awaited);

@@ -153,7 +153,7 @@ impl ShmMemory {
     #[inline(always)]
     pub(crate) fn fetch_outgoing(&self, position: u64) {
         let words = self.own.view.words();
-        prefetch_for_write(words, (position / 8) as usize & words.len().wrapping_sub(1));
+        prefetch_for_write(words, (position / 8) as usize & (words.len() - 1));
     }
 }
 

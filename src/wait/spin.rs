@@ -103,7 +103,7 @@ impl Spinner {
         }
         let begin = Instant::now();
         loop {
-            if burst(condition, self.pauses) < LOOKS || condition.holds() || presence.is_gone() {
+            if self.looks(condition) < LOOKS || condition.holds() || presence.is_gone() {
                 return Polled::Ready;
             }
             let now = Instant::now();
@@ -129,16 +129,7 @@ impl Spinner {
         for _ in 0..self.head_start {
             spin_loop();
         }
-        for _ in 0..LOOKS {
-            let seen = look();
-            if seen.is_some() {
-                return seen;
-            }
-            for _ in 0..self.pauses {
-                spin_loop();
-            }
-        }
-        None
+        burst(look, self.pauses).map(|(seen, _)| seen)
     }
 
     /// A receiver that is quicker than its sender finds the ring empty after each message. If it then looks at once, it
@@ -148,14 +139,20 @@ impl Spinner {
     #[inline(always)]
     fn first_looks(&mut self, condition: &mut impl Condition) -> bool {
         if self.wait == Wait::Spin || !condition.streams() {
-            return burst(condition, self.pauses) < LOOKS;
+            return self.looks(condition) < LOOKS;
         }
         for _ in 0..self.gap {
             spin_loop();
         }
-        let looks = burst(condition, self.pauses);
+        let looks = self.looks(condition);
         self.gap = if looks < 2 { (self.gap * 2).clamp(self.pauses, GAP_LIMIT) } else { 0 };
         looks < LOOKS
+    }
+
+    /// How many looks in vain came before the one that saw it: at most [`LOOKS`], and then none did.
+    #[inline(always)]
+    fn looks(&self, condition: &mut impl Condition) -> u32 {
+        burst(|| condition.look().then_some(()), self.pauses).map_or(LOOKS, |((), before)| before)
     }
 
     /// A wait that polling did not end took `waited` in all, polling and wake-up included: poll longer next time if that would have helped.
@@ -168,18 +165,18 @@ impl Spinner {
     }
 }
 
-/// How many looks in vain came before the one that saw it: at most [`LOOKS`], and then none did.
+/// Looks until a look sees something, [`LOOKS`] times at most: what it saw, and how many came before it.
 #[inline(always)]
-fn burst(condition: &mut impl Condition, pauses: u32) -> u32 {
-    for look in 0..LOOKS {
-        if condition.look() {
-            return look;
+fn burst<T>(mut look: impl FnMut() -> Option<T>, pauses: u32) -> Option<(T, u32)> {
+    for before in 0..LOOKS {
+        if let Some(seen) = look() {
+            return Some((seen, before));
         }
         for _ in 0..pauses {
             spin_loop();
         }
     }
-    LOOKS
+    None
 }
 
 #[cfg(test)]

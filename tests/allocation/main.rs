@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cluster;
 mod counting;
 
 use ringway::channel::{Channel, LinkChoice, Options, Receiver, Sender, Wait, pair};

@@ -1,8 +1,8 @@
 //! What a channel promises, whatever carries it and wherever its other end is.
 //!
 //! Each sentence below is a function that is run over every link of [`every_link`] and, where it does not need a
-//! process to die, once with two threads of one process and once with a forked child at the other end; and over shared
-//! memory for each way to wait.
+//! process to die, once with two threads of one process and once with a forked child at the other end; the same over
+//! shared memory of which one end lends the other its part, for each way to wait, and with system calls denied.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -142,32 +142,39 @@ macro_rules! tests {
     };
 }
 
+macro_rules! every_sentence {
+    ($name:ident = $setting:expr) => {
+        mod $name {
+            mod two_threads {
+                use crate::alone;
+                use crate::setting::{Place, Setting};
+                of_any_two_ends! { tests, $setting(Place::Thread), Thread }
+                of_two_ends_that_sleep! { tests, $setting(Place::Thread), Thread }
+                of_ends_that_threads_share! { tests, $setting(Place::Thread), Thread }
+            }
+            mod forked_child {
+                use crate::alone;
+                use crate::setting::{Place, Setting};
+                of_any_two_ends! { tests, $setting(Place::Child), Child }
+                of_two_ends_that_sleep! { tests, $setting(Place::Child), Child }
+                of_ends_that_threads_share! { tests, $setting(Place::Child), Child }
+                of_two_processes! { tests, $setting(Place::Child), Child }
+                of_two_processes_that_sleep! { tests, $setting(Place::Child), Child }
+            }
+        }
+    };
+}
+
 macro_rules! over_a_link {
     ($($name:ident = $link:expr),+) => {
-        $(
-            mod $name {
-                mod two_threads {
-                    use crate::alone;
-                    use crate::setting::{Place, Setting};
-                    of_any_two_ends! { tests, Setting::over($link, Place::Thread), Thread }
-                    of_two_ends_that_sleep! { tests, Setting::over($link, Place::Thread), Thread }
-                    of_ends_that_threads_share! { tests, Setting::over($link, Place::Thread), Thread }
-                }
-                mod forked_child {
-                    use crate::alone;
-                    use crate::setting::{Place, Setting};
-                    of_any_two_ends! { tests, Setting::over($link, Place::Child), Child }
-                    of_two_ends_that_sleep! { tests, Setting::over($link, Place::Child), Child }
-                    of_ends_that_threads_share! { tests, Setting::over($link, Place::Child), Child }
-                    of_two_processes! { tests, Setting::over($link, Place::Child), Child }
-                    of_two_processes_that_sleep! { tests, Setting::over($link, Place::Child), Child }
-                }
-            }
-        )+
+        $(every_sentence! { $name = |place| Setting::over($link, place) })+
     };
 }
 
 every_link! { over_a_link }
+
+// The same where the other end may make no shared memory, so that this one lends it its segment.
+every_sentence! { shm_lent = Setting::lent }
 
 /// The same where the ends never poll before they sleep, or never sleep; the default is between the two.
 macro_rules! waiting {

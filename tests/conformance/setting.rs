@@ -12,6 +12,8 @@ pub struct Setting {
     pub place: Place,
     /// A system call that is denied, and with which error. The link is what is left then.
     denied: Option<(libc::c_long, i32)>,
+    /// Whether the other end has its segment from this one, which lends it.
+    lent: bool,
     wait: Wait,
 }
 
@@ -24,11 +26,16 @@ pub enum Place {
 
 impl Setting {
     pub fn over(link: LinkChoice, place: Place) -> Self {
-        Self { link, place, denied: None, wait: Wait::default() }
+        Self { link, place, denied: None, lent: false, wait: Wait::default() }
     }
 
     pub fn without(call: libc::c_long, errno: i32, link: LinkChoice, place: Place) -> Self {
         Self { denied: Some((call, errno)), ..Self::over(link, place) }
+    }
+
+    /// Over shared memory, of which the other end may make none.
+    pub fn lent(place: Place) -> Self {
+        Self { lent: true, ..Self::over(LinkChoice::Shm, place) }
     }
 
     /// Over shared memory, where the ends wait in this way.
@@ -57,9 +64,9 @@ impl Setting {
         theirs: impl FnOnce(Channel, &Cue) + Send,
     ) {
         match self.place {
-            Place::Thread => in_a_thread(options, self.link, ours, theirs),
+            Place::Thread => self.in_a_thread(options, ours, theirs),
             Place::Child => {
-                let (child, channel, cue) = in_a_child(options, self.link, theirs);
+                let (child, channel, cue) = self.in_a_child(options, theirs);
                 ours(channel, &cue);
                 child.succeeds();
             }
@@ -74,44 +81,50 @@ impl Setting {
     /// A channel to a child that can be killed.
     pub fn victim(&self, theirs: impl FnOnce(Channel, &Cue)) -> (Child, Channel, Cue) {
         assert_eq!(self.place, Place::Child);
-        in_a_child(&self.options(), self.link, theirs)
+        self.in_a_child(&self.options(), theirs)
     }
-}
 
-/// Our end, over the link that the setting says.
-fn connect(end: Pending, link: LinkChoice) -> Channel {
-    let channel = end.connect().unwrap();
-    assert_eq!(channel.about().fallback.is_some(), link == LinkChoice::Socket, "{:?}", channel.about());
-    channel
-}
+    /// Our end, over the link that the setting says.
+    fn connect(&self, end: Pending) -> Channel {
+        let channel = end.connect().unwrap();
+        let about = channel.about();
+        assert_eq!(about.fallback.is_some(), self.link == LinkChoice::Socket, "{about:?}");
+        assert_eq!(about.lent, self.lent, "{about:?}");
+        channel
+    }
 
-fn in_a_thread(
-    options: &Options,
-    link: LinkChoice,
-    ours: impl FnOnce(Channel, &Cue),
-    theirs: impl FnOnce(Channel, &Cue) + Send,
-) {
-    let (our_end, their_end) = pair(options).unwrap();
-    let (our_cue, their_cue) = cue::pair();
-    std::thread::scope(|scope| {
-        scope.spawn(move || theirs(their_end.connect().unwrap(), &their_cue));
-        ours(connect(our_end, link), &our_cue);
-        // Not before the scope ends: the other end may still want to tell something.
-        our_cue
-    });
-}
+    /// The other end, in the thread that uses it.
+    fn accept(&self, end: Pending) -> Channel {
+        if self.lent {
+            seccomp::deny(libc::SYS_memfd_create, libc::EPERM);
+        }
+        end.connect().unwrap()
+    }
 
-fn in_a_child(
-    options: &Options,
-    link: LinkChoice,
-    theirs: impl FnOnce(Channel, &Cue),
-) -> (Child, Channel, Cue) {
-    let (our_end, their_end) = pair(options).unwrap();
-    let (our_cue, their_cue) = cue::pair();
-    let (mut our_end, mut our_cue) = (Some(our_end), Some(our_cue));
-    let child = child::fork(|| {
-        drop((our_end.take(), our_cue.take()));
-        theirs(their_end.connect().unwrap(), &their_cue);
-    });
-    (child, connect(our_end.unwrap(), link), our_cue.unwrap())
+    fn in_a_thread(
+        &self,
+        options: &Options,
+        ours: impl FnOnce(Channel, &Cue),
+        theirs: impl FnOnce(Channel, &Cue) + Send,
+    ) {
+        let (our_end, their_end) = pair(options).unwrap();
+        let (our_cue, their_cue) = cue::pair();
+        std::thread::scope(|scope| {
+            scope.spawn(move || theirs(self.accept(their_end), &their_cue));
+            ours(self.connect(our_end), &our_cue);
+            // Not before the scope ends: the other end may still want to tell something.
+            our_cue
+        });
+    }
+
+    fn in_a_child(&self, options: &Options, theirs: impl FnOnce(Channel, &Cue)) -> (Child, Channel, Cue) {
+        let (our_end, their_end) = pair(options).unwrap();
+        let (our_cue, their_cue) = cue::pair();
+        let (mut our_end, mut our_cue) = (Some(our_end), Some(our_cue));
+        let child = child::fork(|| {
+            drop((our_end.take(), our_cue.take()));
+            theirs(self.accept(their_end), &their_cue);
+        });
+        (child, self.connect(our_end.unwrap()), our_cue.unwrap())
+    }
 }

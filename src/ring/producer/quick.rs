@@ -104,7 +104,8 @@ impl<M: Memory> Producer<M> {
         copy::store_line(line, payload);
         // R1, release side: the payload and the next header place, before the header that makes them visible.
         header.store(word | payload.len() as u64, Ordering::Release);
-        self.took_turn(own, bytes);
+        self.move_on(bytes);
+        self.took_turn(own);
         true
     }
 
@@ -113,12 +114,31 @@ impl<M: Memory> Producer<M> {
     #[inline(never)]
     fn push_first(&mut self, payload: &[u8]) -> bool {
         let own = footprint(payload.len() as u64);
-        let given = given_away(self.position, own);
-        let bytes = own + given;
+        self.overwrite();
+        let written = self.write(payload, given_away(self.position, own));
+        if written {
+            self.took_turn(own);
+        }
+        written
+    }
+
+    #[inline(always)]
+    fn push_plain(&mut self, payload: &[u8], ahead: u64) -> bool {
+        let written = self.write(payload, 0);
+        if written {
+            self.fetch_ahead(ahead);
+            self.wake_consumer();
+        }
+        written
+    }
+
+    /// Makes one record visible, which gives `given` bytes away, unless there is anything to look at first.
+    #[inline(always)]
+    fn write(&mut self, payload: &[u8], given: u64) -> bool {
+        let bytes = footprint(payload.len() as u64) + given;
         if bytes > self.room || self.memory.armed_data().armed.load(Ordering::Relaxed) == CLOSED {
             return false;
         }
-        self.overwrite();
         let first = self.geometry.word(self.position);
         let record = self.memory.words().get(first..=first + (bytes / HEADER) as usize);
         let Some([header, words @ .., next]) = record else { return false };
@@ -126,35 +146,20 @@ impl<M: Memory> Producer<M> {
         copy::store(words, payload);
         // R1, release side: the payload and the next header place, before the header that makes them visible.
         header.store(lined(given).to_word() | payload.len() as u64, Ordering::Release);
-        self.took_turn(own, bytes);
+        self.move_on(bytes);
         true
     }
 
+    /// A record of `bytes` bytes is visible.
     #[inline(always)]
-    fn push_plain(&mut self, payload: &[u8], ahead: u64) -> bool {
-        let bytes = footprint(payload.len() as u64);
-        if bytes > self.room || self.memory.armed_data().armed.load(Ordering::Relaxed) == CLOSED {
-            return false;
-        }
-        let first = self.geometry.word(self.position);
-        let record = self.memory.words().get(first..=first + (bytes / HEADER) as usize);
-        let Some([header, words @ .., next]) = record else { return false };
-        next.store(0, Ordering::Relaxed);
-        copy::store(words, payload);
-        // R1, release side: the payload and the next header place, before the header that makes them visible.
-        header.store(Header::data(payload.len() as u32).to_word(), Ordering::Release);
+    fn move_on(&mut self, bytes: u64) {
         (self.last, self.position) = (self.position, self.position.wrapping_add(bytes));
         self.room -= bytes;
-        self.fetch_ahead(ahead);
-        self.wake_consumer();
-        true
     }
 
-    /// A record of `bytes` bytes was committed, `own` without those that it gave away.
+    /// A record that takes `own` bytes, without those that it gave away, was written in a turn.
     #[inline(always)]
-    fn took_turn(&mut self, own: u64, bytes: u64) {
-        (self.last, self.position) = (self.position, self.position.wrapping_add(bytes));
-        self.room -= bytes;
+    fn took_turn(&mut self, own: u64) {
         self.wake_consumer();
         self.end_ahead(own);
     }
