@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -57,18 +58,29 @@ impl Drop for Dir {
     }
 }
 
-/// Runs the example, which `cargo test` has built beside this test.
+/// The example, which `cargo test` has built beside this test.
+fn example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let example = test.parent().and_then(Path::parent).unwrap().join("examples/wordcount");
+    assert!(example.exists(), "{example:?} is not there: `cargo build --example wordcount` makes it");
+    example
+}
+
+/// Runs the example.
 fn wordcount<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Output {
     wordcount_to(Stdio::piped(), args)
 }
 
 /// The same, with messages and progress going to `stderr`.
 fn wordcount_to<A: AsRef<OsStr>>(stderr: Stdio, args: impl IntoIterator<Item = A>) -> Output {
-    let test = std::env::current_exe().unwrap();
-    let example = test.parent().and_then(Path::parent).unwrap().join("examples/wordcount");
-    assert!(example.exists(), "{example:?} is not there: `cargo build --example wordcount` makes it");
-    let mut command = Command::new(example);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+    let mut command = Command::new(example());
+    command.args(args).stderr(stderr);
+    run(command)
+}
+
+/// Runs it to its end.
+fn run(mut command: Command) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     let child = command.spawn().unwrap();
     let pid = rustix::process::Pid::from_child(&child);
     let (sender, ended) = mpsc::channel();
@@ -137,6 +149,64 @@ fn a_directory_is_walked_and_what_cannot_be_counted_is_named() {
         named("binary", "binary (a NUL in its first 8 KiB)"),
     ];
     assert_eq!(left_out, expected);
+}
+
+#[test]
+fn binary_files_of_one_directory_are_named_on_one_line() {
+    let dir = Dir::new("binaries");
+    for name in ["a", "sub/one", "sub/other", "z"] {
+        dir.write(name, "\0");
+    }
+    dir.write("sub/text", "text\n");
+    let output = wordcount([dir.0.as_os_str(), "--mib=0".as_ref()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let binary = "binary (a NUL in its first 8 KiB)";
+    let root = dir.0.display();
+    let expected = [
+        format!("wordcount: left out {root}/a: {binary}"),
+        format!("wordcount: left out {root}/sub: 2 files, {binary}: one, other"),
+        format!("wordcount: left out {root}/z: {binary}"),
+    ];
+    assert_eq!(stderr(&output).lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_directory_without_files_and_an_empty_name_are_named() {
+    let dir = Dir::new("nothing");
+    dir.write(".hidden", "hidden");
+    let output = wordcount([dir.0.as_os_str(), "".as_ref()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let directory = dir.0.display();
+    assert!(stderr(&output).contains(&format!("left out {directory}: it has no file")), "{output:?}");
+    assert!(stderr(&output).contains("left out \"\": No such file"), "{output:?}");
+}
+
+#[test]
+fn a_worker_that_is_killed_ends_the_job_with_its_signal() {
+    let dir = Dir::new("killed");
+    let text = dir.write("text", "to be or not to be\n".repeat(1_000_000));
+    let mut command = Command::new(example());
+    command.args([text.as_os_str(), "--mib=0".as_ref()]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let threads = PathBuf::from(format!("/proc/{}/task", child.id()));
+    // One that counts: it has used the processor for some hundredths of a second.
+    let counts = |pid: &&str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.split_whitespace().nth(13).is_some_and(|ticks| ticks.parse().unwrap_or(0) >= 5)
+    };
+    let worker = loop {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was disturbed");
+        let children = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children")).ok();
+        let pids: String = fs::read_dir(&threads).unwrap().flatten().filter_map(children).collect();
+        if let Some(pid) = pids.split_whitespace().find(counts) {
+            break rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+        }
+        thread::yield_now();
+    };
+    rustix::process::kill_process(worker, rustix::process::Signal::KILL).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains(" ended by signal 9"), "{output:?}");
 }
 
 #[test]
@@ -232,18 +302,30 @@ fn the_status_is_zero_unless_nothing_could_be_read() {
     }
 }
 
+/// A user who owns nothing.
+const NOBODY: u32 = 65534;
+
 #[test]
 fn a_file_without_permission_is_named_and_the_rest_goes_on() {
     let dir = Dir::new("permission");
     dir.write("text", "counted\n");
     let secret = dir.write("secret", "secret\n");
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
-    // Root may read it all the same.
-    let readable = fs::File::open(&secret).is_ok();
-    let output = wordcount([dir.0.as_os_str(), "--mib=0".as_ref()]);
+    let mut command = Command::new(example());
+    if rustix::process::geteuid().is_root() {
+        // Root may read it all the same, and the example may lie where nobody else gets to.
+        let copy = dir.0.join("target");
+        fs::create_dir(&copy).unwrap();
+        let copy = copy.join("wordcount");
+        fs::copy(example(), &copy).unwrap();
+        command = Command::new(copy);
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.arg(&dir.0).arg("--mib=0").stderr(Stdio::piped());
+    let output = run(command);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(printed_counts(&output).contains_key("secret"), readable);
-    assert_eq!(stderr(&output).contains("/secret: Permission denied"), !readable, "{output:?}");
+    assert_eq!(printed_counts(&output), counts([("counted", 1)]));
+    assert!(stderr(&output).ends_with("/secret: Permission denied (os error 13)\n"), "{output:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::job::Tally;
 use crate::transport::{Result, Transport};
 use ringway::{Cluster, Event, ExitCause, LinkChoice, Worker, WorkerId};
+use std::fmt::Display;
 use std::time::Duration;
 
 /// How long the workers may take to finish, once they are asked to.
@@ -37,6 +38,19 @@ fn living(cluster: &Cluster) -> Result<Event> {
     }
 }
 
+impl Ringway {
+    /// A worker is lost, as `first` shows: what became of it, once that is known.
+    fn loss(&self, lost: WorkerId, first: &dyn Display) -> String {
+        while let Ok(Some(event)) = self.cluster.next_event_timeout(STOP_LIMIT) {
+            match event {
+                Event::Exited { id, cause, .. } if id == lost => return format!("worker {id} {cause}"),
+                _ => {}
+            }
+        }
+        format!("worker {lost}: {first}")
+    }
+}
+
 impl Transport for Ringway {
     fn workers(&self) -> usize {
         self.workers.len()
@@ -44,14 +58,14 @@ impl Transport for Ringway {
 
     fn send(&mut self, worker: usize, message: &[u8]) -> Result<()> {
         let id = self.workers[worker];
-        self.cluster.send(id, message).map_err(|error| format!("worker {id}: {error}").into())
+        self.cluster.send(id, message).map_err(|error| self.loss(id, &error).into())
     }
 
     fn receive(&mut self) -> Result<Vec<u8>> {
         loop {
             match living(&self.cluster)? {
                 Event::Message { message, .. } => return Ok(message.into_vec()),
-                Event::Disconnected { id, reason } => return Err(format!("worker {id}: {reason}").into()),
+                Event::Disconnected { id, reason } => return Err(self.loss(id, &reason).into()),
                 _ => {}
             }
         }

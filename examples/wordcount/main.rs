@@ -32,10 +32,14 @@ use ringway::Worker;
 use std::env;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use text::Grouped;
 use transport::{Kind, Result, Transport};
 use walk::Input;
 
 const BAD_OPTION: u8 = 2;
+
+/// More messages than these are announced before they are sent.
+const MANY_MESSAGES: u64 = 10_000_000;
 
 fn main() -> ExitCode {
     let mut progress = Progress::on_stderr();
@@ -116,6 +120,12 @@ fn compare(
     progress: &mut Progress,
 ) -> Result<()> {
     let alone = count_alone(input, times, progress);
+    if alone.messages > MANY_MESSAGES {
+        let messages = Grouped(alone.messages);
+        progress.say(format_args!(
+            "the lines are short: each transport carries {messages} messages, which takes minutes (--mib 0 leaves it out)"
+        ));
+    }
     table::print_head(alone.messages, alone.bytes, times, options.workers)?;
     table::print_row("one process, no transport", &alone, None)?;
     let mut startups = Vec::new();

@@ -19,6 +19,8 @@ const LOOKED_AT: u64 = 8 << 10;
 pub struct Input {
     files: Vec<Vec<u8>>,
     bytes: u64,
+    /// Binary files of one directory that were found one after the other, not yet named.
+    binaries: Vec<PathBuf>,
 }
 
 impl Input {
@@ -28,6 +30,7 @@ impl Input {
         progress.begin("reading", 0);
         for path in paths {
             input.read_named(path, progress);
+            input.name_binaries(progress);
         }
         progress.clear();
         input
@@ -62,6 +65,9 @@ impl Input {
         while let Some((path, is_directory)) = found.pop() {
             if is_directory {
                 match entries(&path, progress) {
+                    Ok(entries) if entries.is_empty() && path == root => {
+                        leave_out(&path, &NO_FILES, progress);
+                    }
                     Ok(entries) => found.extend(entries),
                     Err(error) => leave_out(&path, &error, progress),
                 }
@@ -72,8 +78,12 @@ impl Input {
     }
 
     fn read_file(&mut self, path: &Path, progress: &mut Progress) {
+        if self.binaries.last().is_some_and(|last| last.parent() != path.parent()) {
+            self.name_binaries(progress);
+        }
         match read_text(path, MOST_BYTES - self.bytes) {
-            Ok(file) => {
+            Ok(Text::Binary) => self.binaries.push(path.into()),
+            Ok(Text::Whole(file)) => {
                 progress.add(file.len());
                 self.bytes += file.len() as u64;
                 self.files.push(file);
@@ -81,12 +91,29 @@ impl Input {
             Err(error) => leave_out(path, &error, progress),
         }
     }
+
+    /// One by its path; several by their directory and their names, on one line.
+    fn name_binaries(&mut self, progress: &mut Progress) {
+        match &std::mem::take(&mut self.binaries)[..] {
+            [] => {}
+            [one] => leave_out(one, &BINARY, progress),
+            several => {
+                let directory = several[0].parent().unwrap_or(Path::new(""));
+                let names = several.iter().filter_map(|path| path.file_name());
+                let names: Vec<_> = names.map(|name| Shown(name.as_encoded_bytes()).to_string()).collect();
+                let why = format!("{} files, {BINARY}: {}", names.len(), names.join(", "));
+                leave_out(directory, &why, progress);
+            }
+        }
+    }
 }
 
+const BINARY: &str = "binary (a NUL in its first 8 KiB)";
+const NO_FILES: &str = "it has no file or directory that is not hidden";
 const NOT_A_FILE: &str = "neither a regular file nor a directory";
 
 fn leave_out(path: &Path, why: &dyn std::fmt::Display, progress: &mut Progress) {
-    let path = Shown(path.as_os_str().as_encoded_bytes());
+    let path = Shown(if path.as_os_str().is_empty() { b"\"\"" } else { path.as_os_str().as_encoded_bytes() });
     progress.say(format_args!("left out {path}: {why}"));
 }
 
@@ -108,13 +135,19 @@ fn entries(directory: &Path, progress: &mut Progress) -> io::Result<Vec<(PathBuf
     Ok(kept)
 }
 
+/// What a file is.
+enum Text {
+    Whole(Vec<u8>),
+    Binary,
+}
+
 /// Reads a file that is text and has at most `most` bytes.
-fn read_text(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+fn read_text(path: &Path, most: u64) -> io::Result<Text> {
     let mut file = File::open(path)?;
     let mut text = Vec::new();
     file.by_ref().take(LOOKED_AT).read_to_end(&mut text)?;
     if text.contains(&0) {
-        return Err(io::Error::other("binary (a NUL in its first 8 KiB)"));
+        return Ok(Text::Binary);
     }
     // One byte more than allowed tells a file that is too long from one that just fits.
     file.take((most + 1).saturating_sub(text.len() as u64)).read_to_end(&mut text)?;
@@ -125,5 +158,5 @@ fn read_text(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     if text.len() > longest && count::words(&text).any(|word| word.len() > longest) {
         return Err(io::Error::other("it has a word of more than 16 MiB, which no message can carry"));
     }
-    Ok(text)
+    Ok(Text::Whole(text))
 }

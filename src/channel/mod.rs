@@ -5,7 +5,8 @@
 //! messages ([`Channel::about`] tells), on capacities and on the longest message.
 //!
 //! A [`Channel`] is a whole end, for any number of threads. [`Channel::split`] makes of it a [`Sender`] and a
-//! [`Receiver`], each for one thread, without locks.
+//! [`Receiver`], each for one thread, without locks. Calls and answers are quickest by [`Sender::send`] and
+//! [`Receiver::recv_into`] of such halves: then a message of up to 56 bytes costs its one cache line.
 //!
 //! # Example
 //! ```

@@ -63,7 +63,8 @@ impl Builder {
     /// is not said they run the program that this process runs, with the arguments that this process got.
     ///
     /// It must call [`Worker::from_env`](super::Worker::from_env) within the handshake timeout. A program that wraps
-    /// another must `exec` it.
+    /// another must `exec` it. An executable file that is in no format that the kernel knows is given to `/bin/sh`, as
+    /// `execvp` does: it starts, and is told as one that left or never attached.
     #[must_use]
     pub fn command(
         mut self,

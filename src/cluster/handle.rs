@@ -106,7 +106,8 @@ impl Cluster {
 
     /// Asks all workers to finish, and returns at once: what was sent to them before they receive, and then
     /// [`Worker::recv`](super::Worker::recv) answers `None`. Who has not left when three quarters of the time are over
-    /// gets SIGTERM, and SIGKILL at its end. [`Cluster::next_event`] tells of each.
+    /// gets SIGTERM, and SIGKILL at its end. [`Cluster::next_event`] tells of each. A later `send` is refused with
+    /// [`SendError::Stopping`], or delivered where its worker has not been asked yet.
     ///
     /// # Errors
     /// [`StopError`].

@@ -46,7 +46,8 @@
 //! - A sender that waits for space takes in what the peer sends meanwhile ([`Relief`]). tests:
 //!   `two_ends_that_both_only_send_do_not_hang`, `two_ends_that_both_only_send_do_not_wait_for_each_other`
 //! - While the ends take turns, messages of one length that fit into a cache line lie in one each, but for two at each eighth
-//!   of the ring, which go the long way. In a stream all are packed. tests:
+//!   of the ring, which go the long way. In a stream all are packed, and so is what whole ends, grants, batches and sends
+//!   with a time limit commit: that is for halves that `send` or `try_send`, and `recv_into`. tests:
 //!   `a_message_lies_in_one_line_while_the_ends_take_turns_and_is_packed_in_a_stream`,
 //!   `who_took_its_turn_with_one_line_will_send_from_the_next_one`,
 //!   `who_finds_a_second_message_behind_an_answer_sends_the_next_one_as_of_a_stream`,

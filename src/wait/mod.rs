@@ -41,8 +41,8 @@
 //!
 //! # Polling
 //! [`Wait`](spin::Wait) decides. *Adaptive* polls for up to [`SPIN_LIMIT`](spin::SPIN_LIMIT), 50 µs, about what a sleep and
-//! its wake-up cost. How long it polls is learnt for each endpoint: after a wait of at most twice that limit that polling
-//! did not end, the budget doubles; after a longer one it is halved, down to nothing. So who waits for seconds stops
+//! its wake-up cost. How long it polls is learnt for each endpoint: after a wait of at most that limit and a wake-up, 85 µs,
+//! that polling did not end, the budget doubles; after a longer one it is halved, down to nothing. So who waits for seconds stops
 //! burning a core, and who waits for microseconds soon polls again. On one CPU polling would only delay the peer: then
 //! adaptive means *Park*. tests: `long_waits_shrink_the_budget_to_nothing_and_short_ones_bring_it_back`,
 //! `one_cpu_means_no_polling_unless_asked_for`

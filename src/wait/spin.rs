@@ -28,8 +28,12 @@ const GAP_LIMIT: u32 = 32;
 /// Pauses between two looks: without any the poller keeps stealing the line that the sender still fills, and with
 /// too many it comes late. What a `pause` lasts differs by a factor of ten between processors: on AMD's Zen 3 and Zen 5
 /// (24 and 22 ns) one is best, on Intel's Sapphire Rapids eight are.
+const PAUSES: u32 = 8;
+/// The same on AMD's processors.
+const PAUSES_ON_AMD: u32 = 1;
+
 fn pauses() -> u32 {
-    if is_amd() { 1 } else { 8 }
+    if is_amd() { PAUSES_ON_AMD } else { PAUSES }
 }
 
 /// Pauses between the end of a turn and the first look for the answer, on AMD's processors. No answer is there before two

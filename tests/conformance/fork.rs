@@ -1,7 +1,7 @@
 //! A fork in the user's code.
 
 use crate::setting::Setting;
-use crate::support::{child, raw, thread, until};
+use crate::support::{child, payload, raw, thread, until};
 use ringway::channel::error::{
     BatchError, Cause, RecvError, RecvIntoError, RecvTimeoutError, SalvageError, SendError, SendTimeoutError,
     TryRecvError, TryRecvIntoError, TrySendError,
@@ -89,6 +89,47 @@ pub fn a_forked_copy_answers_forked_and_does_no_harm(setting: &Setting) {
             let message = channel.recv().unwrap();
             channel.send(&message).unwrap();
             cue.wait();
+        },
+    );
+}
+
+/// The shortest way to send is taken from the second turn on, and so is the shortest to receive.
+const TURNS: u64 = 3;
+
+pub fn a_fork_between_a_call_and_its_answer_answers_forked(setting: &Setting) {
+    setting.ends(
+        |channel, cue| {
+            let (mut sender, mut receiver) = channel.split();
+            let mut buffer = [0; 48];
+            for turn in 0..TURNS {
+                sender.send(&payload::bytes(turn, 48)).unwrap();
+                assert_eq!(receiver.recv_into(&mut buffer), Ok(48));
+            }
+            let in_child = child::fork(|| {
+                assert_eq!(sender.send(&buffer), Err(SendError::Disconnected(FORKED)));
+            });
+            in_child.succeeds();
+            sender.send(&payload::bytes(TURNS, 48)).unwrap();
+            let in_child = child::fork(|| {
+                let received = receiver.recv_into(&mut buffer);
+                assert_eq!(received, Err(RecvIntoError::Disconnected(FORKED)));
+            });
+            in_child.succeeds();
+            cue.give();
+            assert_eq!(receiver.recv_into(&mut buffer), Ok(48));
+            assert!(buffer == *payload::bytes(TURNS, 48));
+        },
+        |channel, cue| {
+            let (mut sender, mut receiver) = channel.split();
+            let mut buffer = [0; 48];
+            for turn in 0..=TURNS {
+                assert_eq!(receiver.recv_into(&mut buffer), Ok(48));
+                if turn == TURNS {
+                    // The answer comes when the child has gone.
+                    cue.wait();
+                }
+                sender.send(&buffer).unwrap();
+            }
         },
     );
 }

@@ -50,6 +50,7 @@ macro_rules! of_any_two_ends {
             close::dropping_a_whole_channel_closes_both_directions
             close::a_half_that_is_left_goes_on_without_the_other
             fork::a_forked_copy_answers_forked_and_does_no_harm
+            fork::a_fork_between_a_call_and_its_answer_answers_forked
             fork::guards_that_are_held_across_a_fork_are_inert_in_the_child
             grants::what_was_put_is_what_arrives
             grants::a_grant_can_be_written_over

@@ -155,6 +155,8 @@ struct Answers {
     sent: u32,
     corrupt: u32,
     closed: u32,
+    /// Messages that were waited for, and taken, in the way of an answer.
+    answers: u32,
 }
 
 impl Answers {
@@ -231,13 +233,44 @@ impl Answers {
                 break;
             }
         }
-        process::signal(child, Signal::KILL).unwrap();
-        let most = CAPACITY / 8 + 1;
-        assert!((0..most).any(|_| receiver.recv().is_err()), "a dead peer's ring has no end");
-        assert!((0..most).any(|_| sender.send(&[1]).is_err()), "a dead peer takes messages for ever");
-        while process::reap(child).unwrap().is_none() {
-            std::thread::yield_now();
+        kill(child, sender, receiver);
+    }
+
+    /// Calls, and takes answers, in the shortest ways, until the link has ended or there were enough.
+    fn take_turns(&mut self, child: Pid, channel: Channel) {
+        let (mut sender, mut receiver) = channel.split();
+        let mut buffer = [0; 100];
+        for call in 0..CALLS {
+            // Who has waited for a message takes turns from then on.
+            if call % 16 == 1 {
+                self.messages += u32::from(receiver.recv_timeout(SHORT).is_ok());
+            }
+            match sender.try_send(&[call as u8; 48]) {
+                Err(TrySendError::Disconnected(cause)) if self.end(cause) => break,
+                sent => self.sent += u32::from(sent.is_ok()),
+            }
+            let (awaited, len) = receiver.recv_soon(&mut buffer);
+            assert!(len.is_none_or(|len| len <= buffer.len()));
+            self.answers += u32::from(awaited && len.is_some());
+            let received = len.is_some()
+                || match receiver.try_recv_into(&mut buffer) {
+                    Err(TryRecvIntoError::Disconnected(cause)) if self.end(cause) => break,
+                    received => received.is_ok(),
+                };
+            self.messages += u32::from(received);
         }
+        kill(child, sender, receiver);
+    }
+}
+
+/// Upon the death of the peer every wait ends.
+fn kill(child: Pid, mut sender: Sender, mut receiver: Receiver) {
+    process::signal(child, Signal::KILL).unwrap();
+    let most = CAPACITY / 8 + 1;
+    assert!((0..most).any(|_| receiver.recv().is_err()), "a dead peer's ring has no end");
+    assert!((0..most).any(|_| sender.send(&[1]).is_err()), "a dead peer takes messages for ever");
+    while process::reap(child).unwrap().is_none() {
+        std::thread::yield_now();
     }
 }
 
@@ -294,6 +327,32 @@ fn a_peer_that_scribbles_over_everything_corrupts_its_own_link_at_most() {
     alone(|| {
         let answers = scribbled_over(Target::Everything);
         assert!(answers.sent > 0 && answers.corrupt > 0, "{answers:?}");
+    });
+}
+
+#[test]
+fn a_peer_that_scribbles_while_the_ends_take_turns_corrupts_its_own_link_at_most() {
+    alone(|| {
+        let mut answers = Answers::default();
+        // More than once only where nothing is answered in time, because there is much else to do here.
+        while [answers.answers, answers.corrupt].contains(&0) {
+            for seed in 0..12 {
+                let (child, channel) = linked(|mut tx, mut rx| {
+                    let mut scribbler = Scribbler::new(&tx, &rx, seed);
+                    let mut buffer = [0; 100];
+                    for turn in 0_u64.. {
+                        let call = rx.try_recv_into(&mut buffer);
+                        if turn % (64 << seed) == 0 {
+                            scribbler.write(Target::Everything);
+                        }
+                        if let Ok(len) = call {
+                            let _ = tx.try_send(&buffer[..len]);
+                        }
+                    }
+                });
+                answers.take_turns(child, channel);
+            }
+        }
     });
 }
 
