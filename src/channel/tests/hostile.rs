@@ -3,7 +3,7 @@
 use crate::channel::error::{
     BatchError, Cause, RecvTimeoutError, SendTimeoutError, TryRecvIntoError, TrySendError,
 };
-use crate::channel::{Channel, Options, Pending, Receiver, Sender};
+use crate::channel::{Channel, Options, Pending, Receiver, Sender, Wait};
 use crate::control::drive;
 use crate::control::identity::Identity;
 use crate::link::connect::{End, Link, Sockets};
@@ -34,6 +34,11 @@ pub(super) fn options() -> Options {
 
 /// This process's end of a link to a child that runs `hostile` with the inside of its own.
 pub(super) fn linked(hostile: impl FnOnce(ShmTx, ShmRx)) -> (Pid, Channel) {
+    linked_as(options(), hostile)
+}
+
+/// The same with these options of this process's end.
+fn linked_as(ours_are: Options, hostile: impl FnOnce(ShmTx, ShmRx)) -> (Pid, Channel) {
     let (control, data) = (socket::pair().unwrap(), socket::pair().unwrap());
     let (mut ours, mut theirs) = (Some((control.0, data.0)), Some((control.1, data.1)));
     let child = fork_child(|| {
@@ -50,7 +55,7 @@ pub(super) fn linked(hostile: impl FnOnce(ShmTx, ShmRx)) -> (Pid, Channel) {
     });
     drop(theirs);
     let (control, data) = ours.unwrap();
-    (child, Pending::accepting(control, data, options()).connect().unwrap())
+    (child, Pending::accepting(control, data, ours_are).connect().unwrap())
 }
 
 /// What a hostile end writes to.
@@ -337,7 +342,8 @@ fn a_peer_that_scribbles_while_the_ends_take_turns_corrupts_its_own_link_at_most
         // More than once only where nothing is answered in time, because there is much else to do here.
         while [answers.answers, answers.corrupt].contains(&0) {
             for seed in 0..12 {
-                let (child, channel) = linked(|mut tx, mut rx| {
+                // On one CPU as well this end polls.
+                let (child, channel) = linked_as(options().wait(Wait::Spin), |mut tx, mut rx| {
                     let mut scribbler = Scribbler::new(&tx, &rx, seed);
                     let mut buffer = [0; 100];
                     for turn in 0_u64.. {
