@@ -5,10 +5,18 @@ use super::copy;
 use super::error::{Corrupt, Field, PopError};
 use super::lines::{AWAKE, CLOSED, FENCE_LOST};
 use super::memory::Memory;
-use super::record::{Flags, Geometry, HEADER, Header, HeaderError, Kind};
+use super::record::{CACHE_LINE, Flags, Geometry, HEADER, Header, HeaderError, Kind};
 use crate::sync::{AtomicU64, Fences, Ordering};
 use std::marker::PhantomData;
 use std::num::NonZero;
+
+/// How many bytes must have been taken since the ring was empty for what lies ahead to be fetched: so many that the
+/// producer is far ahead, and nothing is taken from under its hands.
+const BACKLOG: u64 = 32 * 1024;
+
+/// How far ahead that is. On Intel's Sapphire Rapids 512 bytes gained a quarter of 64-byte messages a second, 1024 and 2048
+/// more than a third.
+const AHEAD: u64 = 1024;
 
 /// The consuming end of a ring. There is exactly one.
 ///
@@ -26,6 +34,10 @@ pub struct Consumer<M> {
     /// How many bytes from r on a plain record may take with nothing else to look at: they lie before the wrap, taking
     /// them publishes nothing, and no message is in pieces. 0 means: look.
     pub(super) room: u64,
+    /// How many bytes the last plain record took.
+    stride: u64,
+    /// r when the ring was found empty last, or was about to be slept on.
+    caught_up: u64,
     /// The producer is gone: nothing is published any more, so the drain ends within one capacity.
     frozen: bool,
     pub(super) max_message: u64,
@@ -78,6 +90,8 @@ impl<M: Memory> Consumer<M> {
             position,
             published,
             room: 0,
+            stride: 0,
+            caught_up: position,
             frozen,
             max_message,
             assembly,
@@ -116,6 +130,7 @@ impl<M: Memory> Consumer<M> {
     /// The short way to [`Consumer::pop_into`]: `None` if there is anything to look at first, and nothing was taken.
     #[inline(always)]
     pub fn pop_fast(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let stride = self.stride;
         let word = self.header_word(self.position);
         let (len, bytes) = Header::plain(word, self.position)?;
         // The room is less than a quarter of the ring and ends at the wrap, so this is the check of the length too.
@@ -125,8 +140,32 @@ impl<M: Memory> Consumer<M> {
         let first = self.geometry.word(self.position);
         let record = self.memory.words().get(first + 1..first + (bytes / HEADER) as usize);
         copy::load(record?, buffer.get_mut(..len as usize)?);
-        self.took(bytes);
+        self.fetch_ahead(bytes);
+        // Each header comes from the other core's cache. Where the next one lies hangs on this one only if it is not like
+        // the last: the processor guesses that and goes on. Otherwise it waits for one header after the other.
+        if bytes == stride {
+            self.took(stride)
+        } else {
+            self.took_other(bytes)
+        }
         Some(len as usize)
+    }
+
+    /// A plain record that takes another number of bytes than the one before was copied out.
+    #[inline(never)]
+    fn took_other(&mut self, bytes: u64) {
+        self.stride = bytes;
+        self.took(bytes);
+    }
+
+    /// Asks for what will be read soon, if the producer is far ahead. With short records, of which many share a line, the
+    /// processor keeps up by itself.
+    #[inline(always)]
+    fn fetch_ahead(&self, bytes: u64) {
+        if bytes > CACHE_LINE / 2 && self.position.wrapping_sub(self.caught_up) >= BACKLOG {
+            let index = self.geometry.word(self.position.wrapping_add(AHEAD));
+            copy::prefetch_for_read(self.memory.words(), index);
+        }
     }
 
     /// The same for who waits: `wait` looks for the next header until it is there, or gives up. Only a record that lies in
@@ -277,7 +316,7 @@ impl<M: Memory> Consumer<M> {
     #[inline(always)]
     pub fn release(&mut self) {
         if self.position.wrapping_sub(self.published) >= self.geometry.lazy_step() {
-            self.publish();
+            self.tell();
         } else if self.memory.armed_space().armed.load(Ordering::Relaxed) != AWAKE {
             self.serve_waiting_producer();
         }
@@ -285,6 +324,12 @@ impl<M: Memory> Consumer<M> {
 
     /// Tells the producer what was released: before anything that blocks, and when the ring is empty.
     pub fn publish(&mut self) {
+        self.caught_up = self.position;
+        self.tell();
+    }
+
+    /// Tells the producer what was released.
+    fn tell(&mut self) {
         if self.published == self.position || self.frozen {
             return;
         }

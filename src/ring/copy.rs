@@ -208,6 +208,24 @@ pub fn prefetch_for_write(words: &[AtomicU64], index: usize) {
     let _ = (words, index);
 }
 
+/// Asks for the line of the word with this index, which will be read soon. A hint, as [`prefetch_for_write`].
+#[inline(always)]
+pub fn prefetch_for_read(words: &[AtomicU64], index: usize) {
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    // SAFETY: a prefetch of whatever address changes no memory, no flag, and raises no fault.
+    unsafe {
+        let word = words.as_ptr().wrapping_add(index);
+        std::arch::asm!("prefetcht0 [{}]", in(reg) word, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(all(target_arch = "aarch64", not(loom), not(miri)))]
+    // SAFETY: a prefetch of whatever address changes no memory, no flag, and raises no fault.
+    unsafe {
+        let word = words.as_ptr().wrapping_add(index);
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) word, options(nostack, preserves_flags, readonly));
+    }
+    let _ = (words, index);
+}
+
 /// Tells the processor that the lines of `words` will be read by another core next. A hint: a no-op where the
 /// processor does not know it.
 #[inline(always)]
