@@ -10,14 +10,16 @@ use rustix::process::Signal;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Nothing more comes, and nothing more can be sent. A dying process hangs up before it is dead; that is not told.
-fn is_dead(channel: &Channel) {
-    assert_eq!(channel.recv(), Err(RecvError::Disconnected(Cause::Died)));
-    assert_eq!(channel.try_recv(), Err(TryRecvError::Disconnected(Cause::Died)));
+/// Nothing more comes, and nothing more can be sent. A dying process hangs up before it is dead; that is not told, unless
+/// nobody can tell of deaths.
+fn is_gone(setting: &Setting, channel: &Channel) {
+    let cause = setting.death();
+    assert_eq!(channel.recv(), Err(RecvError::Disconnected(cause)));
+    assert_eq!(channel.try_recv(), Err(TryRecvError::Disconnected(cause)));
     let timed = channel.recv_timeout(Duration::MAX);
-    assert_eq!(timed, Err(RecvTimeoutError::Disconnected(Cause::Died)));
-    assert_eq!(channel.send(b"x"), Err(SendError::Disconnected(Cause::Died)));
-    assert_eq!(channel.send(&[0; 200_000]), Err(SendError::Disconnected(Cause::Died)));
+    assert_eq!(timed, Err(RecvTimeoutError::Disconnected(cause)));
+    assert_eq!(channel.send(b"x"), Err(SendError::Disconnected(cause)));
+    assert_eq!(channel.send(&[0; 200_000]), Err(SendError::Disconnected(cause)));
 }
 
 /// Kills in full flow, many times: what the victim knew to be committed arrives, in order, whole.
@@ -44,7 +46,7 @@ pub fn what_was_committed_before_a_kill_arrives(setting: &Setting) {
         let committed = committed.load(Ordering::Acquire);
         // One more may have been committed than the victim came to say.
         assert!((committed..=committed + 1).contains(&received.into()), "{committed} sent, {received} came");
-        is_dead(&channel);
+        is_gone(setting, &channel);
     }
 }
 
@@ -66,7 +68,7 @@ fn killed_while<T>(
             child.kill();
         });
         let ended = wait(&channel);
-        is_dead(&channel);
+        is_gone(setting, &channel);
         ended
     })
 }
@@ -77,7 +79,7 @@ pub fn a_sleeping_receiver_is_told_of_the_death(setting: &Setting) {
         cue.give();
     };
     let end = killed_while(setting, leak, |channel| channel.recv());
-    assert_eq!(end, Err(RecvError::Disconnected(Cause::Died)));
+    assert_eq!(end, Err(RecvError::Disconnected(setting.death())));
 }
 
 pub fn a_sleeping_sender_is_told_of_the_death(setting: &Setting) {
@@ -90,7 +92,7 @@ pub fn a_sleeping_sender_is_told_of_the_death(setting: &Setting) {
             while channel.try_send(&[0; 1000]).is_ok() {}
             channel.send(&vec![0; len])
         });
-        assert_eq!(end, Err(SendError::Disconnected(Cause::Died)));
+        assert_eq!(end, Err(SendError::Disconnected(setting.death())));
     }
 }
 
@@ -103,7 +105,7 @@ pub fn a_process_that_exits_is_gone_like_a_killed_one(setting: &Setting) {
     for number in 0..10 {
         assert_eq!(payload::check(&channel.recv().unwrap()), (0, number));
     }
-    is_dead(&channel);
+    is_gone(setting, &channel);
 }
 
 pub fn a_peer_that_hangs_up_is_not_dead(setting: &Setting) {
@@ -120,7 +122,7 @@ pub fn a_peer_that_hangs_up_is_not_dead(setting: &Setting) {
     }
     child.kill();
     until(|| channel.recv() == Err(RecvError::Disconnected(Cause::Died)));
-    is_dead(&channel);
+    is_gone(setting, &channel);
 }
 
 pub fn what_is_lost_of_a_stream_is_told(setting: &Setting) {
@@ -136,7 +138,7 @@ pub fn what_is_lost_of_a_stream_is_told(setting: &Setting) {
     child.kill();
     let (_sender, mut receiver) = channel.split();
     assert_eq!(&*receiver.recv().unwrap(), b"whole");
-    assert_eq!(receiver.recv(), Err(RecvError::Disconnected(Cause::Died)));
+    assert_eq!(receiver.recv(), Err(RecvError::Disconnected(setting.death())));
     let lost = receiver.partial().unwrap();
     assert!(lost > 0 && lost < LEN as u64, "{lost}");
 }
@@ -156,9 +158,9 @@ pub fn a_death_is_told_to_every_thread_that_waits(setting: &Setting) {
             scope.spawn(move || {
                 ids.send(thread::id()).unwrap();
                 if place < 3 {
-                    assert_eq!(channel.recv(), Err(RecvError::Disconnected(Cause::Died)));
+                    assert_eq!(channel.recv(), Err(RecvError::Disconnected(setting.death())));
                 } else {
-                    assert_eq!(channel.send(&[0; 1000]), Err(SendError::Disconnected(Cause::Died)));
+                    assert_eq!(channel.send(&[0; 1000]), Err(SendError::Disconnected(setting.death())));
                 }
             });
         }
@@ -166,7 +168,7 @@ pub fn a_death_is_told_to_every_thread_that_waits(setting: &Setting) {
         until(|| waiting.iter().all(|id| thread::is_asleep(*id)));
         child.kill();
     });
-    is_dead(&channel);
+    is_gone(setting, &channel);
 }
 
 /// Sends back what it receives until it is killed.

@@ -103,12 +103,20 @@ macro_rules! of_ends_that_threads_share {
     };
 }
 
-/// Sentences about the death of a process.
-macro_rules! of_two_processes {
+/// Sentences about the end of a process, whether it is told as a death or, without pidfds, as a hang-up.
+macro_rules! of_two_processes_of_which_one_ends {
     ($each:ident, $link:expr, $place:ident) => {
         $each! { $link, $place;
             death::what_was_committed_before_a_kill_arrives
             death::a_process_that_exits_is_gone_like_a_killed_one
+        }
+    };
+}
+
+/// Sentences about what only a death tells.
+macro_rules! of_two_processes {
+    ($each:ident, $link:expr, $place:ident) => {
+        $each! { $link, $place;
             death::a_peer_that_hangs_up_is_not_dead
             fork::what_was_salvaged_is_not_handed_out_in_a_forked_child
         }
@@ -159,6 +167,7 @@ macro_rules! every_sentence {
                 of_any_two_ends! { tests, $setting(Place::Child), Child }
                 of_two_ends_that_sleep! { tests, $setting(Place::Child), Child }
                 of_ends_that_threads_share! { tests, $setting(Place::Child), Child }
+                of_two_processes_of_which_one_ends! { tests, $setting(Place::Child), Child }
                 of_two_processes! { tests, $setting(Place::Child), Child }
                 of_two_processes_that_sleep! { tests, $setting(Place::Child), Child }
             }
@@ -191,6 +200,7 @@ macro_rules! waiting {
                 use crate::alone;
                 use crate::setting::{Place, Setting};
                 use ringway::channel::Wait::$wait;
+                of_two_processes_of_which_one_ends! { tests, Setting::waiting($wait, Place::Child), Child }
                 of_two_processes! { tests, Setting::waiting($wait, Place::Child), Child }
                 $($more! { tests, Setting::waiting($wait, Place::Child), Child })*
             }
@@ -201,8 +211,8 @@ macro_rules! waiting {
 waiting! { parked = Park of_two_ends_that_sleep of_ends_that_threads_share of_two_processes_that_sleep }
 waiting! { spinning = Spin }
 
-/// The same where a filter denies one system call: over whatever link there is then. Where the death of a peer cannot be
-/// told from a hang-up, `tests/denied.rs` has what is told.
+/// The same where a filter denies one system call: over whatever link there is then. Without pidfds the end of a process
+/// is told as a hang-up.
 macro_rules! without_a_call {
     ($($name:ident = $call:ident $link:ident $($more:ident)*),+ $(,)?) => {
         $(
@@ -229,9 +239,9 @@ macro_rules! without_a_call {
 }
 
 without_a_call! {
-    without_memfd_create = SYS_memfd_create Socket of_ends_that_threads_share of_two_processes of_two_processes_that_sleep,
-    without_membarrier = SYS_membarrier Shm of_ends_that_threads_share of_two_processes of_two_processes_that_sleep,
-    without_pidfd_open = SYS_pidfd_open Shm of_ends_that_threads_share,
+    without_memfd_create = SYS_memfd_create Socket of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes of_two_processes_that_sleep,
+    without_membarrier = SYS_membarrier Shm of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes of_two_processes_that_sleep,
+    without_pidfd_open = SYS_pidfd_open Shm of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes_that_sleep,
     without_sendmsg = SYS_sendmsg Socket of_ends_that_threads_share,
     without_recvmsg = SYS_recvmsg Socket of_ends_that_threads_share,
 }
@@ -247,6 +257,7 @@ macro_rules! without_futexes {
                     use ringway::channel::LinkChoice::Socket;
                     of_any_two_ends! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
                     of_two_ends_that_sleep! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
+                    of_two_processes_of_which_one_ends! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
                     of_two_processes! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
                 }
             )+

@@ -3,6 +3,7 @@
 use crate::support::child::{self, Child};
 use crate::support::cue::{self, Cue};
 use crate::support::seccomp;
+use ringway::channel::error::Cause;
 use ringway::channel::{Channel, LinkChoice, Options, Pending, Wait, pair};
 
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,14 @@ impl Setting {
     /// Over shared memory, where the ends wait in this way.
     pub fn waiting(wait: Wait, place: Place) -> Self {
         Self { wait, ..Self::over(LinkChoice::Shm, place) }
+    }
+
+    /// What is told of an end whose process was killed.
+    pub fn death(&self) -> Cause {
+        match self.denied {
+            Some((libc::SYS_pidfd_open, _)) => Cause::HungUp,
+            _ => Cause::Died,
+        }
     }
 
     /// Denies what is to be denied, to this process for good and to its children.
