@@ -33,6 +33,12 @@ pub fn find(status: &str, name: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
+/// Whether every thread of this process but the calling one sleeps.
+pub fn others_sleep() -> bool {
+    let ids = all("self").into_iter().filter_map(|task| task.rsplit('/').next()?.parse().ok());
+    ids.filter(|other| *other != id()).all(is_asleep)
+}
+
 /// The directories in which the kernel speaks of the threads of a process: a pid, or `self`.
 pub fn all(process: &str) -> Vec<String> {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
