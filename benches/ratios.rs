@@ -41,6 +41,7 @@ use support::bare_ring::BareRing;
 use support::cpus::processor;
 use support::limits::{HandOver, PingPong};
 use support::plot::{Bar, Group, Kind, Plot};
+use support::raw_sync_event::{DIRECT, RINGER};
 use support::ringway;
 use support::rounds::{Effort, Measured, Row, measure};
 use support::sleepers;
@@ -239,6 +240,15 @@ fn ratios() -> Vec<Ratio> {
     );
     ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, ours), (size, pipe), AtMost(1.1))));
     ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, parked), (size, pipe), AtMost(1.1))));
+    // Only with the feature `portable`: a row that is not there makes no ratio.
+    let (portable, portable_parked) = ("Ringway, portable", "Ringway, portable, parked");
+    ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, portable), (size, ours), Nothing)));
+    ratios.extend(ONE_WAYS.map(|size| ratio(OneWay, (size, ours), (size, portable), Nothing)));
+    ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, portable), (size, ours), Nothing)));
+    ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, portable_parked), (size, parked), Nothing)));
+    ratios.extend(
+        [&DIRECT, &RINGER].map(|event| ratio(Asleep, (8, Start::name(event)), (8, portable_parked), Nothing)),
+    );
     ratios
 }
 

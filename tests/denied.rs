@@ -4,7 +4,7 @@
 mod support;
 
 use ringway::channel::error::{Cause, RecvError};
-use ringway::channel::{Channel, LinkChoice, Options, Wait, pair};
+use ringway::channel::{Channel, LinkChoice, LinkKind, Options, Wait, pair};
 use ringway::ring::Fences;
 use support::{child, cue, payload, raw, seccomp, until};
 
@@ -22,12 +22,23 @@ use At::{Accepting, Both, Offering};
 struct Row {
     call: libc::c_long,
     at: At,
-    /// Why the link is a socket, without the error and the end; empty if it is shared memory.
+    /// Why the link is not anonymous memory, without the error and the end; empty if it is.
     obstacle: &'static str,
     /// The fences, where it matters.
     fences: Option<Fences>,
     /// What the offering end finds when the accepting one was killed.
     death: Cause,
+}
+
+impl Row {
+    /// Where it was built in, named memory stands in for memfds, and for nothing else.
+    fn link(&self) -> LinkKind {
+        match self.obstacle {
+            "" => LinkKind::Shm,
+            "memfd_create" if cfg!(feature = "portable") => LinkKind::Portable,
+            _ => LinkKind::Socket,
+        }
+    }
 }
 
 const fn shm(call: libc::c_long, at: At) -> Row {
@@ -136,6 +147,7 @@ fn hold(row: &Row, (errno, name): (i32, &str)) {
     let end = if accepting { "accepting end" } else { "offering end" };
     let expected = (!row.obstacle.is_empty()).then(|| format!("{}: {name} ({end})", row.obstacle));
     assert_eq!(channel.about().fallback.map(|fallback| fallback.to_string()), expected);
+    assert_eq!(channel.about().link, row.link());
     assert_eq!(channel.about().lent, (row.call, row.at) == (libc::SYS_memfd_create, Accepting));
     assert!(row.fences.is_none_or(|fences| channel.about().fences == fences));
     works(&channel);
@@ -160,7 +172,7 @@ fn what_shared_memory_can_do_without_is_done_without() {
 }
 
 #[test]
-fn what_shared_memory_cannot_do_without_makes_the_link_a_socket() {
+fn what_shared_memory_cannot_do_without_makes_the_link_another_one() {
     alone!(|| every_row(|row| !row.obstacle.is_empty()));
 }
 

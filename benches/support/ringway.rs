@@ -4,7 +4,7 @@
 use std::io;
 use std::ops::Range;
 
-use ringway::channel::{BatchError, LinkChoice, Options, Pending, Receiver, Sender, Wait, pair};
+use ringway::channel::{BatchError, LinkChoice, LinkKind, Options, Pending, Receiver, Sender, Wait, pair};
 
 use super::roles::stamp;
 use super::{End, Subject};
@@ -22,6 +22,16 @@ pub static DEFAULT: Ringway = Ringway { name: "Ringway", wait: Wait::Adaptive, l
 
 /// Whoever waits is asleep.
 pub static PARKED: Ringway = Ringway { name: "Ringway, parked", wait: Wait::Park, link: LinkChoice::Auto };
+
+/// As where there are no memfds, between ends that trust each other: named memory, and sleepers on the control socket.
+#[cfg(feature = "portable")]
+pub static PORTABLE: Ringway =
+    Ringway { name: "Ringway, portable", wait: Wait::Adaptive, link: LinkChoice::Portable };
+
+/// The same, and whoever waits is asleep.
+#[cfg(feature = "portable")]
+pub static PORTABLE_PARKED: Ringway =
+    Ringway { name: "Ringway, portable, parked", wait: Wait::Park, link: LinkChoice::Portable };
 
 /// As where shared memory cannot be had: one packet a message, and whoever waits is asleep.
 pub static SOCKET: Ringway =
@@ -45,9 +55,9 @@ impl Subject for Ringway {
 
     fn connect(&self, half: Pending) -> io::Result<RingwayEnd> {
         let channel = half.connect().map_err(io::Error::other)?;
-        let fallback = &channel.about().fallback;
-        if self.link != LinkChoice::Socket && fallback.is_some() {
-            return Err(io::Error::other(format!("not over shared memory: {fallback:?}")));
+        let about = channel.about();
+        if self.link == LinkChoice::Auto && about.link != LinkKind::Shm {
+            return Err(io::Error::other(format!("not over shared memory: {:?}", about.fallback)));
         }
         let (sender, receiver) = channel.split();
         Ok(RingwayEnd { sender, receiver })

@@ -3,7 +3,7 @@
 use super::bare_ring::BareRing;
 use super::ladder;
 use super::limits::{HandOver, PingPong};
-use super::raw_sync_event::RawSyncEvent;
+use super::raw_sync_event::{DIRECT, RINGER};
 use super::ringway::{self, Batches, Grants};
 use super::seqpacket::Seqpacket;
 use super::sleepers;
@@ -49,12 +49,21 @@ fn round_trips(size: usize) -> Vec<&'static dyn Start> {
         &Seqpacket,
     ];
     if size == 8 {
-        subjects.extend([&RawSyncEvent as &dyn Start, &PingPong]);
+        subjects.extend([&DIRECT as &dyn Start, &PingPong]);
     }
     if size == ladder::MESSAGE {
         subjects.extend(STEPS.iter().map(|step| step as &dyn Start));
     }
+    subjects.extend(portable());
     subjects
+}
+
+/// The portable link, where it was built in.
+fn portable() -> Vec<&'static dyn Start> {
+    #[cfg(feature = "portable")]
+    return vec![&ringway::PORTABLE, &ringway::PORTABLE_PARKED];
+    #[cfg(not(feature = "portable"))]
+    Vec::new()
 }
 
 /// What sleeps, by default or in any case.
@@ -62,8 +71,10 @@ fn sleepers(size: usize) -> Vec<&'static dyn Start> {
     let mut subjects: Vec<&'static dyn Start> =
         vec![&ringway::DEFAULT, &ringway::PARKED, &ringway::SOCKET, &Pipe, &UnixStream, &Seqpacket];
     if size == 8 {
-        subjects.extend([&RawSyncEvent as &dyn Start, &sleepers::ONE, &sleepers::TWO, &sleepers::BARRIER]);
+        subjects.extend([&DIRECT as &dyn Start, &RINGER]);
+        subjects.extend([&sleepers::ONE as &dyn Start, &sleepers::TWO, &sleepers::BARRIER]);
     }
+    subjects.extend(portable());
     subjects
 }
 
@@ -83,5 +94,6 @@ fn one_ways(size: usize) -> Vec<&'static dyn Start> {
     if size == 64 << 10 {
         subjects.push(&HandOver);
     }
+    subjects.extend(portable());
     subjects
 }

@@ -25,7 +25,7 @@ const PREFIX: &str = "RINGWAY_CHANNEL_";
 /// The first field: another number is another format.
 const FORMAT: &str = "1";
 
-const LINKS: [LinkChoice; 3] = [LinkChoice::Auto, LinkChoice::Shm, LinkChoice::Socket];
+const LINKS: [LinkChoice; 4] = [LinkChoice::Auto, LinkChoice::Shm, LinkChoice::Socket, LinkChoice::Portable];
 const WAITS: [Wait; 3] = [Wait::Spin, Wait::Adaptive, Wait::Park];
 
 /// Starts a program with ends of channels, each by a name for which the program asks [`Pending::from_env`].
@@ -173,6 +173,7 @@ fn link(link: LinkChoice) -> &'static str {
         LinkChoice::Auto => "auto",
         LinkChoice::Shm => "shm",
         LinkChoice::Socket => "socket",
+        LinkChoice::Portable => "portable",
     }
 }
 

@@ -84,7 +84,7 @@
 //! only let go of its sockets has [`Cause::HungUp`]: its process may go on, but over shared memory it gets no more space,
 //! so what it left ends within one capacity, as a dead peer's does. [`Receiver::partial`] tells of a message that was
 //! being streamed. A forked child's copy answers [`Cause::Forked`] and touches nothing. Nothing has a name, so nothing is
-//! left behind.
+//! left behind; but for a portable link, while its ends connect ([`LinkKind::Portable`]).
 
 mod duplex;
 pub mod error;
@@ -107,7 +107,7 @@ pub mod handshake {
 }
 
 pub use crate::control::fallback::LinkChoice;
-pub use crate::link::{About, Batch, Grant, GrantFull, Undelivered};
+pub use crate::link::{About, Batch, Grant, GrantFull, LinkKind, Undelivered};
 pub use crate::segment::CapacityError;
 pub use crate::wait::spin::Wait;
 pub use duplex::Channel;

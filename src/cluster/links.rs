@@ -146,7 +146,7 @@ impl ReceiveHalf for Incoming {
     }
 
     fn silence(&mut self) {
-        self.peer.drain_doorbells();
+        let _ = self.peer.drain_doorbells();
     }
 
     fn mark_dead(&mut self) {

@@ -151,7 +151,7 @@ impl Acceptor {
         self.received = received.unwrap_or(FdKinds::NONE);
         self.chosen = self.choose(&hello, received.err());
         self.hello = Some(hello);
-        if self.chosen == Chosen::Shm {
+        if let Chosen::Shm | Chosen::Portable(_) = self.chosen {
             self.stage = Stage::Opening;
             return Ok(Action::Open);
         }
@@ -163,10 +163,22 @@ impl Acceptor {
         let own = self.local.chosen(End::Acceptor);
         match (hello.chosen, own, lost) {
             (theirs @ Chosen::Socket(_), _, _) => theirs,
-            (_, own @ Chosen::Socket(_), _) => own,
+            // Whether this end could make a memfd does not matter.
+            (Chosen::Portable(_), own @ Chosen::Socket(_), _) if self.local.choice == LinkChoice::Socket => {
+                own
+            }
+            (Chosen::Portable(_), ..) if self.local.portable.is_err() => {
+                let built = self.local.portable.err().unwrap_or(Cause::new(Obstacle::NotBuilt));
+                socket(End::Acceptor, built)
+            }
+            (Chosen::Shm, own @ Chosen::Socket(_), _) => own,
+            // It is not this end that could make any.
+            (Chosen::Shm, Chosen::Portable(fallback), _) => Chosen::Socket(fallback),
             _ if hello.layout != self.local.layout => {
                 socket(End::Acceptor, Cause::new(Obstacle::LayoutDiffers))
             }
+            // What is lost of it is a pidfd at most.
+            (theirs @ Chosen::Portable(_), ..) => theirs,
             (_, _, Some(cause)) => socket(End::Acceptor, cause),
             _ => Chosen::Shm,
         }
@@ -175,7 +187,7 @@ impl Acceptor {
     /// Whether memory that the peer makes is what this end lacks.
     fn may_borrow(&self, cause: Cause) -> bool {
         let theirs = self.hello.as_ref().map_or(Features::NONE, |hello| hello.features);
-        cause.is_memfd_denied() && theirs.contains(Features::MEMFD)
+        self.chosen == Chosen::Shm && cause.is_memfd_denied() && theirs.contains(Features::MEMFD)
     }
 
     fn borrow(&mut self) -> Action {
@@ -226,7 +238,7 @@ impl Acceptor {
         // `Go` declares no descriptors, so none can be lost.
         let _none = count_fds(Kind::Go, FdKinds::NONE, receipt)?;
         let consistent = match (self.chosen, chosen) {
-            (Chosen::Shm, Chosen::Socket(fallback)) => fallback.at == End::Offerer,
+            (Chosen::Shm | Chosen::Portable(_), Chosen::Socket(fallback)) => fallback.at == End::Offerer,
             (ours, theirs) => ours == theirs,
         };
         if !consistent {
@@ -250,7 +262,8 @@ impl Acceptor {
 /// A fallback in a `Hello` is the offerer's own, and follows from what it was told to use.
 fn check(hello: &Hello) -> Result<(), Refusal> {
     let consistent = match hello.chosen {
-        Chosen::Shm => hello.choice != LinkChoice::Socket,
+        Chosen::Shm => Chosen::Shm.suits(hello.choice),
+        named @ Chosen::Portable(fallback) => fallback.at == End::Offerer && named.suits(hello.choice),
         Chosen::Socket(fallback) => fallback.at == End::Offerer,
     };
     if consistent { Ok(()) } else { Err(Refusal::Contradiction { kind: Kind::Hello }) }

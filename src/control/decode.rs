@@ -9,11 +9,11 @@
 use super::fallback::{Cause, Chosen, ERRNO_MAX, End, Fallback, LinkChoice, Obstacle};
 use super::identity::{Identity, IdentityError, KEY_MAX, LABELS_MAX, NAME_MAX, VALUE_MAX};
 use super::message::{
-    Attach, DOORBELL, FRAME_MAX, FdKinds, Features, Hello, Kind, MAGIC, Message, Reason, Refuse, Terms,
-    VERSION,
+    Attach, DOORBELL, FRAME_MAX, FdKinds, Features, Hello, Instead, Kind, MAGIC, Message, Reason, Refuse,
+    Terms, VERSION,
 };
 use super::message_error::MessageError;
-use crate::segment::Capacity;
+use crate::segment::{Capacity, Name};
 
 /// Reads one packet.
 ///
@@ -117,7 +117,9 @@ impl<'a> Reader<'a> {
         let choice = self.choice()?;
         let fds = self.fds(chosen, FdKinds::SEGMENT.with(FdKinds::WAIT_PAGE))?;
         let identity = self.identity(Identity::new(slot, generation))?;
-        Ok(Hello { layout, terms, pid, features, chosen, choice, fds, identity })
+        let named = matches!(chosen, Chosen::Portable(_));
+        let name = if named { Some(Name::from_bytes(self.array()?)) } else { None };
+        Ok(Hello { layout, terms, pid, features, chosen, choice, fds, identity, name })
     }
 
     fn attach(&mut self) -> Result<Attach, MessageError> {
@@ -135,9 +137,10 @@ impl<'a> Reader<'a> {
             Reason::from_code(code).ok_or(MessageError::UnknownCode { field: "reason", got: code })?;
         self.zeros(6)?;
         let limit = self.u64()?;
-        let fallback = self.chosen()?.fallback();
+        let chosen = self.chosen()?;
+        let (fallback, named) = (chosen.fallback(), matches!(chosen, Chosen::Portable(_)));
         let limited = matches!(reason, Reason::Capacity | Reason::MaxMessage);
-        if (limit != 0 && !limited) || (fallback.is_some() != (reason == Reason::NoSharedMemory)) {
+        if named || (limit != 0 && !limited) || (fallback.is_some() != (reason == Reason::NoSharedMemory)) {
             return Err(MessageError::Refuse { reason });
         }
         Ok(Refuse { reason, limit, fallback })
@@ -158,22 +161,27 @@ impl<'a> Reader<'a> {
     }
 
     fn chosen(&mut self) -> Result<Chosen, MessageError> {
-        let (obstacle, errno, end) = (self.u16()?, self.u16()?, self.u8()?);
-        self.zeros(3)?;
+        let (obstacle, errno, end, instead) = (self.u16()?, self.u16()?, self.u8()?, self.u8()?);
+        self.zeros(2)?;
         if errno > ERRNO_MAX {
             return Err(MessageError::Errno { got: errno });
         }
-        if (obstacle, errno, end) == (0, 0, 0) {
+        if (obstacle, errno, end, instead) == (0, 0, 0, 0) {
             return Ok(Chosen::Shm);
         }
         let unknown = |field, got| MessageError::UnknownCode { field, got };
         let at = End::from_code(end).ok_or(unknown("end", end.into()))?;
         let obstacle = Obstacle::from_code(obstacle).ok_or(unknown("obstacle", obstacle))?;
-        Ok(Chosen::Socket(Fallback { at, cause: Cause::with_errno(obstacle, errno.into()) }))
+        let fallback = Fallback { at, cause: Cause::with_errno(obstacle, errno.into()) };
+        match Instead::from_code(instead) {
+            Some(Instead::Socket) => Ok(Chosen::Socket(fallback)),
+            Some(Instead::Portable) => Ok(Chosen::Portable(fallback)),
+            None => Err(unknown("instead", instead.into())),
+        }
     }
 
     /// The set of descriptors, and the two zero bytes after it: `needed` for shared memory and none of them for
-    /// the socket, a pidfd with either.
+    /// anything else, a pidfd with either.
     fn fds(&mut self, chosen: Chosen, needed: FdKinds) -> Result<FdKinds, MessageError> {
         let got = self.u8()?;
         self.zeros(2)?;

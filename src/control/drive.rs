@@ -16,6 +16,8 @@
 //! | [`OfferHost::lend`]: make a segment for the peer | ← Borrow | |
 //! | [`OfferHost::own`] | Lend + \[segment\] → | [`AcceptHost::borrow`]: take it |
 //!
+//! Of named memory the Hello has the name: [`AcceptHost::attach_named`] makes it, and [`OfferHost::open_named`] opens it.
+//!
 //! A [`Cause`] that a host returns makes the link a socket, and is told to the peer. It may be asked to open and
 //! the link become a socket all the same, because the *other* end fell back: look at [`Agreed::chosen`], and drop
 //! what was opened if it is not [`Chosen::Shm`].
@@ -32,13 +34,14 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use super::accept::{Acceptance, Acceptor};
-use super::fallback::{Cause, Obstacle};
+use super::fallback::{Cause, Chosen, Obstacle};
 use super::handshake::{Event, Machine};
 use super::message::Hello;
 use super::offer::{Offer, Offerer};
 use super::refusal::Refusal;
 pub use super::session::{Established, Own, Progress, Session};
 use super::session::{Host, Passed};
+use crate::segment::Name;
 use crate::sys::{epoll::Ready, socket};
 
 /// What the offering end does between the messages.
@@ -48,6 +51,12 @@ pub trait OfferHost {
     /// # Errors
     /// The cause, if it cannot be used: the link will be a socket.
     fn open(&mut self, segment: OwnedFd) -> Result<(), Cause>;
+
+    /// Opens the memory that the accepting end made, by the name in the Hello; in it lies all that either end needs.
+    ///
+    /// # Errors
+    /// The cause, if it cannot be used: the link will be a socket.
+    fn open_named(&mut self) -> Result<(), Cause>;
 
     /// Makes a segment for the accepting end, which may not. From now on that is the segment of [`OfferHost::own`].
     ///
@@ -67,6 +76,12 @@ pub trait AcceptHost {
     /// The cause, if one of them cannot be had: the link will be a socket, unless it is that this process may not make
     /// memory. Then the offering end is asked for a segment, and what was opened is kept for [`AcceptHost::borrow`].
     fn attach(&mut self, hello: &Hello, segment: OwnedFd, wait_page: OwnedFd) -> Result<(), Cause>;
+
+    /// Makes memory with the name that the offering end chose; in it lies all that either end needs.
+    ///
+    /// # Errors
+    /// The cause, if it cannot be made: the link will be a socket.
+    fn attach_named(&mut self, hello: &Hello, name: Name) -> Result<(), Cause>;
 
     /// Makes the segment that the offering end lends this end's own.
     ///
@@ -141,7 +156,10 @@ const PEER: u64 = 1;
 struct Offering<'a, H>(&'a mut H);
 
 impl<H: OfferHost> Host<Offerer> for Offering<'_, H> {
-    fn open(&mut self, _: &Offerer, passed: &mut Passed) -> Result<(), Cause> {
+    fn open(&mut self, machine: &Offerer, passed: &mut Passed) -> Result<(), Cause> {
+        if let Chosen::Portable(_) = machine.chosen() {
+            return self.0.open_named();
+        }
         match passed.segment.take() {
             Some(segment) => self.0.open(segment),
             None => Err(Cause::new(Obstacle::NotMemfd)),
@@ -161,6 +179,9 @@ struct Accepting<'a, H>(&'a mut H);
 
 impl<H: AcceptHost> Host<Acceptor> for Accepting<'_, H> {
     fn open(&mut self, machine: &Acceptor, passed: &mut Passed) -> Result<(), Cause> {
+        if let Some((hello, name)) = machine.hello().and_then(|hello| Some((hello, hello.name?))) {
+            return self.0.attach_named(hello, name);
+        }
         match (machine.hello(), passed.segment.take(), passed.wait_page.take()) {
             (Some(hello), Some(segment), Some(wait_page)) => self.0.attach(hello, segment, wait_page),
             _ => Err(Cause::new(Obstacle::NotMemfd)),

@@ -61,6 +61,14 @@ coded! {
         ReceiveFds = 20 "recvmsg",
         /// Something else, which this version has no name for.
         Other = 21 "another obstacle",
+        /// The end was built without the portable link.
+        NotBuilt = 22 "built without the feature `portable`",
+        /// Named memory could not be made or opened.
+        ShmOpen = 23 "shm_open",
+        /// What has the name is not what the peer made.
+        Label = 24 "not the memory of this link",
+        /// There is no randomness for a name.
+        Random = 25 "getrandom",
     }
 }
 
@@ -170,7 +178,7 @@ fn errno_name(errno: u16) -> Option<&'static str> {
     })
 }
 
-/// Why a link runs over the socket: which end could not use shared memory, and what stood in its way.
+/// Why a link does not run over sealed shared memory: which end could not use it, and what stood in its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fallback {
     /// The end that the cause belongs to.
@@ -188,19 +196,31 @@ impl fmt::Display for Fallback {
 /// What a link runs over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Chosen {
-    /// Shared memory.
+    /// Shared memory, anonymous and sealed.
     Shm,
     /// The socket, and why.
     Socket(Fallback),
+    /// Named shared memory, and why. Only between ends that were built with the feature `portable`.
+    Portable(Fallback),
 }
 
 impl Chosen {
-    /// Why it is the socket, if it is.
+    /// Why it is the socket or named memory, if it is.
     #[must_use]
     pub const fn fallback(self) -> Option<Fallback> {
         match self {
             Chosen::Shm => None,
-            Chosen::Socket(fallback) => Some(fallback),
+            Chosen::Socket(fallback) | Chosen::Portable(fallback) => Some(fallback),
+        }
+    }
+
+    /// Whether that is what an end that was told `choice` may get.
+    pub(crate) fn suits(self, choice: LinkChoice) -> bool {
+        match choice {
+            LinkChoice::Auto => true,
+            LinkChoice::Shm => self == Chosen::Shm,
+            LinkChoice::Socket => matches!(self, Chosen::Socket(_)),
+            LinkChoice::Portable => matches!(self, Chosen::Portable(_)),
         }
     }
 }
@@ -208,12 +228,16 @@ impl Chosen {
 coded! {
     /// Which kind of link an end wants.
     LinkChoice: u8 {
-        /// Shared memory if both ends can have it, else the socket.
+        /// Shared memory if both ends can have it; else, if both were built with the feature `portable` and it is
+        /// `memfd_create` that is denied, named shared memory; else the socket.
         Auto = 0 "auto",
         /// Shared memory, or no link at all.
         Shm = 1 "shared memory",
         /// The socket.
         Socket = 2 "socket",
+        /// Named shared memory, for ends that trust each other, or no link at all. Both ends need the feature `portable`,
+        /// and the offering one has to ask for it.
+        Portable = 3 "portable",
     }
 }
 

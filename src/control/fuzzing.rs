@@ -14,7 +14,7 @@ use super::identity::Identity;
 use super::message::{Attach, FdKinds, Features, Hello, Message, Reason, Refuse, Terms};
 use super::offer::{Offer, Offerer};
 use super::refusal::Refusal;
-use crate::segment::Capacity;
+use crate::segment::{Capacity, Name};
 
 /// The time limit of every handshake here; a tick is a quarter of it.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -61,10 +61,12 @@ impl<'a> Choices<'a> {
     }
 
     fn chosen(&mut self) -> Chosen {
-        if self.bit() {
+        let bits = self.byte();
+        if bits & 1 == 1 {
             return Chosen::Shm;
         }
-        Chosen::Socket(Fallback { at: self.one_of(End::ALL), cause: self.cause() })
+        let fallback = Fallback { at: self.one_of(End::ALL), cause: self.cause() };
+        if bits & 2 == 0 { Chosen::Socket(fallback) } else { Chosen::Portable(fallback) }
     }
 
     fn local(&mut self) -> Local {
@@ -76,6 +78,7 @@ impl<'a> Choices<'a> {
             choice: self.one_of(LinkChoice::ALL),
             shm: if bits & 2 == 0 { Ok(()) } else { Err(self.cause()) },
             pidfd: bits & 4 == 0,
+            portable: if bits & 8 == 0 { Err(Cause::new(Obstacle::NotBuilt)) } else { Ok(()) },
         }
     }
 
@@ -104,7 +107,9 @@ impl<'a> Choices<'a> {
                 identity = identity.with_label(key, "v").unwrap_or_default();
             }
         }
-        Offer { local: self.local(), terms: self.terms(), identity }
+        let local = self.local();
+        let name = local.portable.ok().map(|()| Name::from_bytes([9; Name::LEN]));
+        Offer { local, terms: self.terms(), identity, name }
     }
 
     /// The descriptors that fit a message, mostly.
@@ -116,7 +121,7 @@ impl<'a> Choices<'a> {
     fn message(&mut self) -> Message {
         match self.byte() % 5 {
             0 => {
-                let Offer { local, terms, identity } = self.offer();
+                let Offer { local, terms, identity, .. } = self.offer();
                 let Local { layout, pid, features, choice, .. } = local;
                 let chosen = self.chosen();
                 let fds = self.fds(chosen, FdKinds::SEGMENT.with(FdKinds::WAIT_PAGE));
@@ -129,6 +134,7 @@ impl<'a> Choices<'a> {
                     choice,
                     fds,
                     identity,
+                    name: matches!(chosen, Chosen::Portable(_)).then_some(Name::from_bytes([7; Name::LEN])),
                 }))
             }
             1 => {
@@ -234,7 +240,8 @@ impl<M: Machine> Driven<M> {
 fn assert_obeys(agreed: &Agreed, choice: LinkChoice) {
     match choice {
         LinkChoice::Shm => assert_eq!(agreed.chosen, Chosen::Shm),
-        LinkChoice::Socket => assert_ne!(agreed.chosen, Chosen::Shm),
+        LinkChoice::Socket => assert!(matches!(agreed.chosen, Chosen::Socket(_))),
+        LinkChoice::Portable => assert!(matches!(agreed.chosen, Chosen::Portable(_))),
         LinkChoice::Auto => {}
     }
 }

@@ -137,6 +137,8 @@ pub struct Local {
     /// What already stands in the way of shared memory here. At the offering end `Ok` means that the segment and
     /// the wait page are made.
     pub shm: Result<(), Cause>,
+    /// What already stands in the way of named memory here. At the offering end `Ok` means that there is a name for it.
+    pub portable: Result<(), Cause>,
     /// Whether this end passes a pidfd of itself.
     pub pidfd: bool,
 }
@@ -144,10 +146,14 @@ pub struct Local {
 impl Local {
     /// What this end can have by itself.
     pub(super) fn chosen(&self, at: End) -> Chosen {
-        match (self.choice, self.shm) {
-            (LinkChoice::Socket, _) => socket(at, Cause::new(Obstacle::AskedFor)),
-            (_, Err(cause)) => socket(at, cause),
-            (_, Ok(())) => Chosen::Shm,
+        let asked_for = Cause::new(Obstacle::AskedFor);
+        match (self.choice, self.shm, self.portable) {
+            (LinkChoice::Socket, ..) => socket(at, asked_for),
+            (LinkChoice::Portable, _, Ok(())) => Chosen::Portable(Fallback { at, cause: asked_for }),
+            (LinkChoice::Portable, _, Err(cause)) => socket(at, cause),
+            (_, Ok(()), _) => Chosen::Shm,
+            (_, Err(cause), Ok(())) if cause.is_memfd_denied() => Chosen::Portable(Fallback { at, cause }),
+            (_, Err(cause), _) => socket(at, cause),
         }
     }
 
@@ -271,10 +277,10 @@ pub(super) fn refused(refusal: Refusal) -> Action {
     Action::Refused { notice: refusal.notice().map(|notice| notice.encode()), refusal }
 }
 
-/// Refuses the socket where shared memory is demanded by either end.
+/// Refuses what one of the ends does not want.
 pub(super) fn permit(chosen: Chosen, ours: LinkChoice, theirs: LinkChoice) -> Result<(), Refusal> {
-    match chosen {
-        Chosen::Socket(fallback) if ours == LinkChoice::Shm || theirs == LinkChoice::Shm => {
+    match chosen.fallback() {
+        Some(fallback) if !chosen.suits(ours) || !chosen.suits(theirs) => {
             Err(Refusal::NoSharedMemory(fallback))
         }
         _ => Ok(()),

@@ -28,12 +28,13 @@
 //!  66 u16     0
 //!  68 u8      length of the name
 //!  69 u8      number of labels
-//!  70         the name, then each label: u8 length of the key, u8 length of the value, key, value
+//!  70         the name, then each label: u8 length of the key, u8 length of the value, key, value;
+//!             and, if named memory is chosen, its name: 16 bytes
 //! ```
 //!
 //! `Borrow` has nothing after the header, `Lend` what `Go` has.
 //!
-//! *chosen*, 8 bytes: u16 [`Obstacle`] (0: shared memory), u16 errno (0: none), u8 [`End`], 3 bytes 0.
+//! *chosen*, 8 bytes: u16 [`Obstacle`] (0: shared memory), u16 errno (0: none), u8 [`End`], u8 [`Instead`], 2 bytes 0.
 //!
 //! A packet of one byte, [`DOORBELL`], is the doorbell: it wakes an end that sleeps on its sockets. On a socket link
 //! [`CLOSED_SENDING`] and [`CLOSED_RECEIVING`], as long, say that the sender of the note closed that half of its own.
@@ -46,7 +47,7 @@ use std::fmt;
 use super::codes::coded;
 use super::fallback::{Chosen, Fallback, LinkChoice};
 use super::identity::{Identity, KEY_MAX, LABELS_MAX, NAME_MAX, VALUE_MAX};
-use crate::segment::Capacity;
+use crate::segment::{Capacity, Name};
 
 /// The first four bytes of every message but the doorbell: `RWAY`.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"RWAY");
@@ -76,7 +77,7 @@ pub const LEND_LEN: usize = 16;
 /// The length of a [`Message::Refuse`].
 pub const REFUSE_LEN: usize = 32;
 /// The length of the longest [`Message::Hello`].
-pub const HELLO_MAX: usize = HELLO_LEN + NAME_MAX + LABELS_MAX * (2 + KEY_MAX + VALUE_MAX);
+pub const HELLO_MAX: usize = HELLO_LEN + NAME_MAX + LABELS_MAX * (2 + KEY_MAX + VALUE_MAX) + Name::LEN;
 
 const _: () = assert!(HELLO_MAX <= FRAME_MAX);
 
@@ -97,6 +98,16 @@ coded! {
         Borrow = 5 "Borrow",
         /// [`Message::Lend`].
         Lend = 6 "Lend",
+    }
+}
+
+coded! {
+    /// What a link that is not over sealed memory runs over.
+    Instead: u8 {
+        /// The socket.
+        Socket = 0 "socket",
+        /// Named memory.
+        Portable = 1 "named memory",
     }
 }
 
@@ -240,6 +251,8 @@ pub struct Hello {
     pub fds: FdKinds,
     /// Who the acceptor is.
     pub identity: Identity,
+    /// The name of the memory that the acceptor is to make, if named memory is chosen and only then.
+    pub name: Option<Name>,
 }
 
 /// The accepting end's answer.
@@ -353,6 +366,7 @@ fn put_hello(packet: &mut Vec<u8>, hello: &Hello) {
         packet.extend(key.as_bytes());
         packet.extend(value.as_bytes());
     }
+    packet.extend(hello.name.iter().flat_map(|name| name.to_bytes()));
 }
 
 fn put_attach(packet: &mut Vec<u8>, attach: &Attach) {
@@ -370,11 +384,12 @@ fn put_refuse(packet: &mut Vec<u8>, refuse: &Refuse) {
 }
 
 fn put_chosen(packet: &mut Vec<u8>, chosen: Chosen) {
-    let (obstacle, errno, end) = match chosen {
-        Chosen::Shm => (0, 0, 0),
-        Chosen::Socket(Fallback { at, cause }) => (cause.obstacle().code(), cause.errno_code(), at.code()),
+    let instead = if matches!(chosen, Chosen::Portable(_)) { Instead::Portable } else { Instead::Socket };
+    let (obstacle, errno, end) = match chosen.fallback() {
+        None => (0, 0, 0),
+        Some(Fallback { at, cause }) => (cause.obstacle().code(), cause.errno_code(), at.code()),
     };
     packet.extend(obstacle.to_le_bytes());
     packet.extend(errno.to_le_bytes());
-    packet.extend([end, 0, 0, 0]);
+    packet.extend([end, instead.code(), 0, 0]);
 }

@@ -23,6 +23,7 @@ use super::handshake::{
 use super::identity::Identity;
 use super::message::{Attach, FdKinds, Features, Hello, Kind, Message, Terms};
 use super::refusal::Refusal;
+use crate::segment::Name;
 
 /// What the offering end brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Offer {
     pub terms: Terms,
     /// Who the accepting end is.
     pub identity: Identity,
+    /// The name that the accepting end is to give the memory, if it is to make any.
+    pub name: Option<Name>,
 }
 
 /// The machine of the offering end.
@@ -63,6 +66,11 @@ impl Offerer {
             lent: false,
             received: FdKinds::NONE,
         }
+    }
+
+    /// What the link runs over, as far as it is settled.
+    pub(super) fn chosen(&self) -> Chosen {
+        self.chosen
     }
 
     fn try_step(&mut self, event: Event<'_>, now: Instant) -> Result<Action, Refusal> {
@@ -110,7 +118,7 @@ impl Offerer {
     }
 
     fn greet(&mut self) -> Result<Action, Refusal> {
-        let Offer { local, terms, identity } = &self.offer;
+        let Offer { local, terms, identity, name } = &self.offer;
         permit(self.chosen, local.choice, LinkChoice::Auto)?;
         let fds = local.fds(self.chosen, FdKinds::SEGMENT.with(FdKinds::WAIT_PAGE));
         let hello = Hello {
@@ -122,6 +130,7 @@ impl Offerer {
             choice: local.choice,
             fds,
             identity: identity.clone(),
+            name: name.filter(|_| matches!(self.chosen, Chosen::Portable(_))),
         };
         self.stage = Stage::SendingHello;
         Ok(Action::Send { packet: Message::Hello(Box::new(hello)).encode(), fds })
@@ -153,6 +162,11 @@ impl Offerer {
                 self.chosen = socket(End::Offerer, cause);
                 self.conclude()
             }
+            // There was nothing to lose of it but a pidfd.
+            (Chosen::Portable(_), _) => {
+                self.stage = Stage::Opening;
+                Ok(Action::Open)
+            }
             (fallback @ Chosen::Socket(_), _) => {
                 self.chosen = fallback;
                 self.conclude()
@@ -169,9 +183,10 @@ impl Offerer {
     /// The acceptor may fall back for a reason of its own, and must keep to ours.
     fn check(&self, attach: &Attach) -> Result<(), Refusal> {
         let consistent = match (self.chosen, attach.chosen) {
-            (Chosen::Shm, Chosen::Shm) => attach.choice != LinkChoice::Socket,
-            (Chosen::Shm, Chosen::Socket(fallback)) => fallback.at == End::Acceptor,
-            (ours @ Chosen::Socket(_), theirs) => ours == theirs,
+            (Chosen::Shm, Chosen::Shm) => Chosen::Shm.suits(attach.choice),
+            (Chosen::Shm | Chosen::Portable(_), Chosen::Socket(fallback)) => fallback.at == End::Acceptor,
+            (ours @ Chosen::Portable(_), theirs) => ours == theirs && theirs.suits(attach.choice),
+            (ours, theirs) => ours == theirs,
         };
         if consistent { Ok(()) } else { Err(Refusal::Contradiction { kind: Kind::Attach }) }
     }

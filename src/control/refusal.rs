@@ -70,7 +70,7 @@ pub enum Refusal {
         /// What this end was doing.
         stage: Stage,
     },
-    /// One end demands shared memory, which cannot be had.
+    /// One end demands shared memory, sealed or named, which cannot be had.
     NoSharedMemory(Fallback),
     /// A proposed capacity is over this end's limit.
     Capacity {

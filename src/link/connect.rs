@@ -8,12 +8,14 @@ use super::tx::Tx;
 use crate::control::accept::{Acceptance, Limits};
 use crate::control::drive::{AcceptHost, Established, OfferHost, Own};
 use crate::control::fallback::{Cause, Chosen, Fallback, LinkChoice, Obstacle};
-use crate::control::handshake::Local;
+use crate::control::handshake::{Agreed, Local};
 use crate::control::identity::Identity;
 use crate::control::message::{Features, Hello, Terms};
 use crate::control::offer::Offer;
 use crate::ring::{Consumer, Producer};
-use crate::segment::{Capacity, LAYOUT_HASH, OwnedSegment, PeerSegment, ShmMemory, Side, WaitPage};
+#[cfg(feature = "portable")]
+use crate::segment::named::{self, Named};
+use crate::segment::{Capacity, LAYOUT_HASH, Name, OwnedSegment, PeerSegment, ShmMemory, Side, WaitPage};
 use crate::sys::fork::Origin;
 use crate::sys::{Errno, Result, futex, membarrier, pidfd, process};
 use crate::wait::spin::{Spinner, Wait};
@@ -59,12 +61,30 @@ struct Shared {
     peer: Option<Arc<PeerSegment>>,
 }
 
+/// All that a link over shared memory needs.
+#[derive(Debug)]
+struct Memory {
+    own: Arc<OwnedSegment>,
+    peer: Arc<PeerSegment>,
+    page: Arc<WaitPage>,
+}
+
+/// What one end has of named memory.
+#[derive(Debug, Default)]
+struct Portable {
+    memory: Option<Memory>,
+    /// Until the link is made or given up.
+    #[cfg(feature = "portable")]
+    name: Option<Named>,
+}
+
 /// One end of a handshake: the host of its machine.
 #[derive(Debug)]
 pub(crate) struct End {
     side: Side,
     wish: Wish,
     shared: Option<Shared>,
+    portable: Portable,
     /// What the accepting end has opened while it lacks a segment of its own.
     opened: Option<(Arc<WaitPage>, Arc<PeerSegment>)>,
     pidfd: Option<OwnedFd>,
@@ -80,18 +100,28 @@ impl End {
             let page = (Arc::new(page), Some(page_fd));
             Ok(Shared { segment: (segment, segment_fd), page, peer: None })
         });
-        Self::new(Side::A, wish, made)
+        let portable = match &made {
+            Ok(_) => Err(Cause::new(Obstacle::AskedFor)),
+            Err(cause) => Portable::offering(&wish, *cause),
+        };
+        Self::new(Side::A, wish, made, portable)
     }
 
     /// The accepting end: waits for what the other one offers.
     pub(crate) fn accepting(wish: Wish) -> Self {
         let shm = possible(wish.choice);
-        let mut end = Self::new(Side::B, wish, Err(Cause::new(Obstacle::AskedFor)));
+        let nothing = Err(Cause::new(Obstacle::AskedFor));
+        let mut end = Self::new(Side::B, wish, nothing, Portable::accepting());
         end.local.shm = shm;
         end
     }
 
-    fn new(side: Side, wish: Wish, made: std::result::Result<Shared, Cause>) -> Self {
+    fn new(
+        side: Side,
+        wish: Wish,
+        made: std::result::Result<Shared, Cause>,
+        portable: std::result::Result<Portable, Cause>,
+    ) -> Self {
         let pidfd = pidfd::open(process::id()).ok();
         let local = Local {
             layout: LAYOUT_HASH,
@@ -99,14 +129,17 @@ impl End {
             features: features(),
             choice: wish.choice,
             shm: made.as_ref().map(|_| ()).map_err(|cause| *cause),
+            portable: portable.as_ref().map(|_| ()).map_err(|cause| *cause),
             pidfd: pidfd.is_some(),
         };
-        Self { side, wish, shared: made.ok(), opened: None, pidfd, local }
+        let (shared, portable) = (made.ok(), portable.unwrap_or_default());
+        Self { side, wish, shared, portable, opened: None, pidfd, local }
     }
 
     /// What the offering machine is started with.
     pub(crate) fn offer(&self) -> Offer {
-        Offer { local: self.local, terms: self.wish.terms, identity: self.wish.identity.clone() }
+        let (local, terms, identity) = (self.local, self.wish.terms, self.wish.identity.clone());
+        Offer { local, terms, identity, name: self.portable.name() }
     }
 
     /// What the accepting machine is started with.
@@ -134,29 +167,42 @@ impl End {
         pidfd: Option<OwnedFd>,
     ) -> Result<Link> {
         let pidfd = pidfd.or(established.pidfd);
+        let agreed = &established.agreed;
+        match (agreed.chosen, self.shared.take(), self.portable.memory.take()) {
+            (Chosen::Shm, Some(Shared { segment: (own, _), page: (page, _), peer: Some(peer) }), _) => {
+                self.over_memory(agreed, Memory { own, peer, page }, sockets.control, pidfd)
+            }
+            (Chosen::Portable(_), _, Some(memory)) => {
+                self.over_memory(agreed, memory, sockets.control, pidfd)
+            }
+            _ => self.over_socket(&agreed.terms, sockets, pidfd),
+        }
+    }
+
+    fn over_memory(
+        &self,
+        agreed: &Agreed,
+        memory: Memory,
+        control: Arc<OwnedFd>,
+        pidfd: Option<OwnedFd>,
+    ) -> Result<Link> {
+        let Memory { own, peer, page } = memory;
+        let (fences, max_message) = (agreed.fences, agreed.terms.max_message);
         let cpus = process::cpus_online();
         let spinner = || Spinner::new(self.wish.wait, cpus);
-        let max_message = established.agreed.terms.max_message;
-        let fences = established.agreed.fences;
-        match (established.agreed.chosen, self.shared.take()) {
-            (Chosen::Shm, Some(Shared { segment: (own, _), page: (page, _), peer: Some(peer) })) => {
-                let control = sockets.control;
-                let end = Peer::new(Arc::clone(&control), pidfd, Some((page.clone(), self.side)), fences)?;
-                let memory = |memory: ShmMemory| {
-                    let mute = Arc::downgrade(&end);
-                    memory.with_bell(Arc::clone(&control), DOORBELL).with_mute(mute)
-                };
-                let outgoing =
-                    memory(ShmMemory::outgoing(own.clone(), peer.clone(), page.clone(), self.side));
-                let incoming = memory(ShmMemory::incoming(own, peer, page, self.side));
-                let producer = Producer::new(outgoing, fences, 0).ok_or(Errno::INVAL)?;
-                let consumer = Consumer::new(incoming, fences, 0, max_message).ok_or(Errno::INVAL)?;
-                let tx = ShmTx::new(producer, Arc::clone(&end), spinner(), max_message);
-                let rx = ShmRx::new(consumer, end, spinner());
-                Ok(Link { tx: Tx::Shm(Box::new(tx)), rx: Rx::Shm(Box::new(rx)) })
-            }
-            _ => self.over_socket(&established.agreed.terms, sockets, pidfd),
-        }
+        let by_doorbell = matches!(agreed.chosen, Chosen::Portable(_));
+        let end = Peer::new(Arc::clone(&control), pidfd, (page.clone(), self.side), fences, by_doorbell)?;
+        let memory = |memory: ShmMemory| {
+            let mute = Arc::downgrade(&end);
+            memory.with_bell(Arc::clone(&control), DOORBELL).with_mute(mute)
+        };
+        let outgoing = memory(ShmMemory::outgoing(own.clone(), peer.clone(), page.clone(), self.side));
+        let incoming = memory(ShmMemory::incoming(own, peer, page, self.side));
+        let producer = Producer::new(outgoing, fences, 0).ok_or(Errno::INVAL)?;
+        let consumer = Consumer::new(incoming, fences, 0, max_message).ok_or(Errno::INVAL)?;
+        let tx = ShmTx::new(producer, Arc::clone(&end), spinner(), max_message);
+        let rx = ShmRx::new(consumer, end, spinner());
+        Ok(Link { tx: Tx::Shm(Box::new(tx)), rx: Rx::Shm(Box::new(rx)) })
     }
 }
 
@@ -179,6 +225,78 @@ impl End {
     }
 }
 
+#[cfg(feature = "portable")]
+impl Portable {
+    /// Named memory is offered if it is asked for, or if `cause` says that no other may be made.
+    fn offering(wish: &Wish, cause: Cause) -> std::result::Result<Self, Cause> {
+        match wish.choice {
+            LinkChoice::Portable => {}
+            LinkChoice::Auto if cause.is_memfd_denied() => {}
+            _ => return Err(cause),
+        }
+        let name = Named::new().map_err(|error| Cause::from(&error))?;
+        Ok(Self { memory: None, name: Some(name) })
+    }
+
+    /// The accepting end makes it when it is told the name.
+    fn accepting() -> std::result::Result<Self, Cause> {
+        Ok(Self::default())
+    }
+
+    fn name(&self) -> Option<Name> {
+        self.name.as_ref().map(Named::name)
+    }
+
+    fn create(&mut self, terms: &Terms, name: Name) -> std::result::Result<(), Cause> {
+        let made = named::Parts::create(name, capacities(terms));
+        let (parts, name) = made.map_err(|error| Cause::from(&error))?;
+        *self = Self { memory: Some(parts.into()), name: Some(name) };
+        Ok(())
+    }
+
+    fn open(&mut self, terms: &Terms) -> std::result::Result<(), Cause> {
+        let name = self.name().ok_or(Cause::new(Obstacle::NotBuilt))?;
+        let parts = named::Parts::open(name, capacities(terms)).map_err(|error| Cause::from(&error))?;
+        self.memory = Some(parts.into());
+        Ok(())
+    }
+}
+
+#[cfg(feature = "portable")]
+impl From<named::Parts> for Memory {
+    fn from(named::Parts { own, peer, page }: named::Parts) -> Self {
+        Self { own, peer, page }
+    }
+}
+
+#[cfg(feature = "portable")]
+fn capacities(terms: &Terms) -> named::Capacities {
+    [terms.to_acceptor, terms.to_offerer]
+}
+
+#[cfg(not(feature = "portable"))]
+impl Portable {
+    fn offering(_: &Wish, _: Cause) -> std::result::Result<Self, Cause> {
+        Self::accepting()
+    }
+
+    fn accepting() -> std::result::Result<Self, Cause> {
+        Err(Cause::new(Obstacle::NotBuilt))
+    }
+
+    fn name(&self) -> Option<Name> {
+        None
+    }
+
+    fn create(&mut self, _: &Terms, _: Name) -> std::result::Result<(), Cause> {
+        Err(Cause::new(Obstacle::NotBuilt))
+    }
+
+    fn open(&mut self, _: &Terms) -> std::result::Result<(), Cause> {
+        Err(Cause::new(Obstacle::NotBuilt))
+    }
+}
+
 impl OfferHost for End {
     fn open(&mut self, segment: OwnedFd) -> std::result::Result<(), Cause> {
         let capacity = self.wish.terms.to_offerer;
@@ -187,6 +305,10 @@ impl OfferHost for End {
             shared.peer = Some(Arc::new(peer));
         }
         Ok(())
+    }
+
+    fn open_named(&mut self) -> std::result::Result<(), Cause> {
+        self.portable.open(&self.wish.terms)
     }
 
     /// This end's own segment is passed by now, and mapped: of its descriptor there is no more need.
@@ -220,6 +342,11 @@ impl AcceptHost for End {
         Ok(())
     }
 
+    fn attach_named(&mut self, hello: &Hello, name: Name) -> std::result::Result<(), Cause> {
+        self.wish.terms = hello.terms;
+        self.portable.create(&hello.terms, name)
+    }
+
     fn borrow(&mut self, segment: OwnedFd) -> std::result::Result<(), Cause> {
         let own = OwnedSegment::borrow(&segment, self.wish.terms.to_offerer);
         let own = ready(own.map_err(|error| Cause::from(&error))?, self.wish.prefault)?;
@@ -240,7 +367,7 @@ fn features() -> Features {
 
 /// What stands in the way of shared memory whatever the peer is.
 fn possible(choice: LinkChoice) -> std::result::Result<(), Cause> {
-    if choice == LinkChoice::Socket {
+    if let LinkChoice::Socket | LinkChoice::Portable = choice {
         return Err(Cause::new(Obstacle::AskedFor));
     }
     let denied = |obstacle| move |errno: Errno| Cause::with_errno(obstacle, errno.raw_os_error());
@@ -263,11 +390,26 @@ fn ready(mut segment: OwnedSegment, prefault: bool) -> std::result::Result<Arc<O
     Ok(Arc::new(segment))
 }
 
+/// What carries the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkKind {
+    /// Anonymous shared memory, which each end keeps from the other by seals.
+    Shm,
+    /// Named shared memory, which both ends can write: see the feature `portable`. While the ends connect the memory has a
+    /// name, which stays if both are killed then.
+    Portable,
+    /// A socket.
+    Socket,
+}
+
 /// What the two ends agreed on.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct About {
-    /// Why the link is a socket, if it is. `None`: it is shared memory.
+    /// What carries the messages.
+    pub link: LinkKind,
+    /// Why that is not anonymous shared memory, if it is not.
     pub fallback: Option<Fallback>,
     /// Whether the accepting end may make no memory of its own (`memfd_create` is denied to it) and uses some that the
     /// offering end lent: then it trusts the offering end with what it sends. `false` over a socket.
@@ -285,7 +427,13 @@ pub struct About {
 impl About {
     pub(crate) fn of(established: &Established) -> Self {
         let agreed = &established.agreed;
+        let link = match agreed.chosen {
+            Chosen::Shm => LinkKind::Shm,
+            Chosen::Portable(_) => LinkKind::Portable,
+            Chosen::Socket(_) => LinkKind::Socket,
+        };
         Self {
+            link,
             fallback: agreed.chosen.fallback(),
             lent: agreed.lent,
             fences: agreed.fences,

@@ -57,6 +57,7 @@
 //!
 //! What is weaker over the socket is listed in [`socket`].
 
+mod bells;
 mod condition;
 pub(crate) mod connect;
 pub(crate) mod error;
@@ -69,7 +70,7 @@ pub(crate) mod turns;
 mod tx;
 mod undelivered;
 
-pub use connect::About;
+pub use connect::{About, LinkKind};
 pub use grant::{Batch, Grant, GrantFull};
 pub(crate) use rx::{Armed, Rx};
 pub(crate) use tx::{Relief, Tx};

@@ -1,14 +1,16 @@
 //! What the two directions of a link share: the peer, whether it is gone, and how to wake it.
 
+use super::bells::{Bells, Sleeper};
 use super::error::Cause;
 use super::socket::Wire;
 use super::turns::Turns;
-use crate::ring::lines::rouse;
+use crate::ring::lines::{DOORBELL, FUTEX, rouse};
 use crate::segment::{Mute, Side, WaitPage};
-use crate::sync::Fences;
+use crate::sync::{AtomicU32, Fences};
 use crate::sys::fork::Origin;
+use crate::sys::futex::Waited;
 use crate::sys::{Errno, Result, futex, socket};
-use crate::wait::sleep::Presence;
+use crate::wait::sleep::{Bed, OnWord, Presence};
 use crate::wait::watch::{Gone, Watch, Watched};
 use crossbeam_utils::CachePadded;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -32,6 +34,8 @@ pub(crate) struct Peer {
     pidfd: Option<OwnedFd>,
     page: Option<Arc<WaitPage>>,
     side: Side,
+    /// What is slept on, if it is not the wait words.
+    bells: Option<Bells>,
     wire: Option<Arc<Wire>>,
     presence: Presence,
     /// Until when a hang-up is doubted, once one was seen.
@@ -42,29 +46,27 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// The peer behind a control socket. With a wait page it can be slept on by futex, and is watched.
+    /// The peer behind a control socket, who shares memory. It is watched. Who waits for it sleeps on the wait words, or,
+    /// `by_doorbell`, on the control socket.
     ///
     /// # Errors
-    /// The errno of the watch thread's start or of its epoll.
+    /// The errno of the watch thread's start or of its epoll; `EMFILE`, `ENFILE`.
     pub(crate) fn new(
         control: Arc<OwnedFd>,
         pidfd: Option<OwnedFd>,
-        page: Option<(Arc<WaitPage>, Side)>,
+        (page, side): (Arc<WaitPage>, Side),
         fences: Fences,
+        by_doorbell: bool,
     ) -> Result<Arc<Self>> {
-        let origin = Origin::here();
-        let (page, side) = match page {
-            Some((page, side)) => (Some(page), side),
-            None => (None, Side::A),
-        };
+        let (origin, page) = (Origin::here(), Some(page));
+        let bells = if by_doorbell { Some(Bells::new()?) } else { None };
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
         let (wire, turns) = (None, CachePadded::new(Turns::new()));
-        let peer = Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, turns };
+        let peer =
+            Self { origin, fences, control, pidfd, page, side, bells, wire, presence, doubt, token, turns };
         let peer = Arc::new(peer);
-        if peer.page.is_some() {
-            let token = Watch::here()?.add(&peer)?;
-            let _ = peer.token.set(token);
-        }
+        let token = Watch::here()?.add(&peer)?;
+        let _ = peer.token.set(token);
         Ok(peer)
     }
 
@@ -73,14 +75,32 @@ impl Peer {
     pub(crate) fn over_socket(control: Arc<OwnedFd>, pidfd: Option<OwnedFd>, wire: Arc<Wire>) -> Arc<Self> {
         let (origin, fences, page, side) = (Origin::here(), Fences::SeqCst, None, Side::A);
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
-        let (wire, turns) = (Some(wire), CachePadded::new(Turns::new()));
-        Arc::new(Self { origin, fences, control, pidfd, page, side, wire, presence, doubt, token, turns })
+        let (wire, turns, bells) = (Some(wire), CachePadded::new(Turns::new()), None);
+        Arc::new(Self {
+            origin,
+            fences,
+            control,
+            pidfd,
+            page,
+            side,
+            bells,
+            wire,
+            presence,
+            doubt,
+            token,
+            turns,
+        })
     }
 
     /// Whether this is a forked copy.
     #[inline(always)]
     pub(crate) fn forked(&self) -> bool {
         self.origin.forked()
+    }
+
+    /// What a sleeper of this end lies on.
+    pub(super) fn bed(&self, sleeper: Sleeper) -> impl Bed {
+        LinkBed { peer: self, sleeper }
     }
 
     /// Whether the peer is there. For [`crate::wait::sleep::block`].
@@ -150,19 +170,20 @@ impl Peer {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes every doorbell that was rung.
-    pub(crate) fn drain_doorbells(&self) {
+    /// Takes every doorbell that was rung, and says whether there was any.
+    pub(crate) fn drain_doorbells(&self) -> bool {
         let _one_at_a_time = self.wire.as_ref().map(|wire| wire.listen());
         let mut packet = [0; 8];
         // At most what a socket holds: a peer that floods it is met again at the next visit.
-        for _ in 0..64 {
+        for visits in 0..64 {
             match socket::recv(&self.control, &mut packet) {
                 // Said once, when the peer went and left a doorbell unread: what it had sent is still there.
                 Err(Errno::CONNRESET | Errno::MSGSIZE) => {}
-                Ok(0) | Err(_) => return,
+                Ok(0) | Err(_) => return visits > 0,
                 Ok(len) => self.hear(&packet[..len]),
             }
         }
+        true
     }
 
     fn hear(&self, packet: &[u8]) {
@@ -188,6 +209,34 @@ impl Peer {
             // Denied to this process: who was asleep before learns of it by its deadline.
             let _ = futex::wake(&line.armed);
         });
+        // After the flag that says why, as the words: a bell that was heard too early is not rung again.
+        if let Some(bells) = &self.bells {
+            bells.ring();
+        }
+    }
+}
+
+/// The wait words or the control socket, for one of an end's sleepers.
+struct LinkBed<'a> {
+    peer: &'a Peer,
+    sleeper: Sleeper,
+}
+
+impl Bed for LinkBed<'_> {
+    fn armed(&self) -> u32 {
+        if self.peer.bells.is_some() { DOORBELL } else { FUTEX }
+    }
+    fn fences(&self) -> Fences {
+        self.peer.fences
+    }
+    fn presence(&self) -> &Presence {
+        &self.peer.presence
+    }
+    fn sleep(&self, word: &AtomicU32, armed: u32, until: Option<Instant>) -> Waited {
+        match &self.peer.bells {
+            Some(bells) => bells.sleep(self.peer, self.sleeper, until),
+            None => OnWord { fences: self.fences(), presence: self.presence() }.sleep(word, armed, until),
+        }
     }
 }
 

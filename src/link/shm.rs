@@ -1,5 +1,6 @@
 //! The shared-memory link: one ring each way.
 
+use super::bells::Sleeper;
 use super::condition::{Data, Space};
 use super::error::{Cause, RxError, TxError};
 use super::grant::{Batch, Grant};
@@ -192,7 +193,7 @@ impl ShmTx {
     /// Waits until what was refused last has room.
     pub(crate) fn wait_for_space(&mut self, deadline: Option<Instant>) -> Result<(), TxError> {
         let mut space = Space { producer: &mut self.producer, incoming: None, relief: None };
-        let ended = block(&mut space, &mut self.spinner, self.peer.fences, self.peer.presence(), deadline);
+        let ended = block(&mut space, &mut self.spinner, &self.peer.bed(Sleeper::Sender), deadline);
         self.waited(ended)
     }
 
@@ -208,7 +209,7 @@ impl ShmTx {
         let mut incoming = relief.borrow();
         let mut space =
             Space { producer: &mut self.producer, incoming: incoming.as_mut(), relief: Some(&*relief) };
-        let ended = block(&mut space, &mut self.spinner, self.peer.fences, self.peer.presence(), deadline);
+        let ended = block(&mut space, &mut self.spinner, &self.peer.bed(Sleeper::Sender), deadline);
         if let Some(rx) = incoming {
             relief.give_back(rx);
         }
@@ -436,7 +437,7 @@ impl ShmRx {
         let streams = !self.has_lingered() && self.peer.turns.wait() == Awaited::Next;
         let Self { consumer, peer, spinner, .. } = self;
         let mut data = Data { consumer, streams };
-        block(&mut data, spinner, peer.fences, peer.presence(), deadline) != Ended::TimedOut
+        block(&mut data, spinner, &peer.bed(Sleeper::Receiver), deadline) != Ended::TimedOut
     }
 
     /// Asks to be woken through the control socket.

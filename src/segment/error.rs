@@ -34,6 +34,15 @@ pub enum SegmentError {
         /// The seals that it must not have.
         excess: Seals,
     },
+    /// The peer's named memory is not what this version makes for a link of this kind.
+    Label {
+        /// Which word of its label is wrong.
+        field: &'static str,
+        /// What it should be.
+        expected: u64,
+        /// What it is.
+        found: u64,
+    },
     /// The peer's memory has another size than the handshake said.
     Size {
         /// The size that belongs to the agreed capacity, in bytes.
@@ -58,6 +67,7 @@ impl SegmentError {
             Self::NotReadWrite => "not open for reading and writing",
             Self::Unsealed { .. } => "seals missing",
             Self::Sealed { .. } => "sealed against writing",
+            Self::Label { .. } => "not the memory of this link",
             Self::Size { .. } => "wrong size",
         }
     }
@@ -87,6 +97,12 @@ impl fmt::Display for SegmentError {
             Self::Unsealed { missing } => write!(f, "the peer's memory lacks the seals {missing}"),
             Self::Sealed { excess } => {
                 write!(f, "the peer's memory cannot be written: it has the seals {excess}")
+            }
+            Self::Label { field, expected, found } => {
+                write!(
+                    f,
+                    "the peer's memory is not that of this link: its {field} is {found:#x}, not {expected:#x}"
+                )
             }
             Self::Size { expected, found } => {
                 write!(f, "the peer's memory has {found} bytes, not the {expected} that were agreed")

@@ -12,9 +12,16 @@
 //! (both ends write)           128    A waits for space
 //!                             256    B waits for data
 //!                             384    B waits for space
-//!                             512    nothing
+//!                             512    nothing; of named memory: its label
 //!                            4096
+//!
+//! named memory                  0    the wait page of the link
+//! (both ends write)          4096    the segment of A
+//!         4096 + length of that      the segment of B
 //! ```
+//!
+//! The label is five words: [`LABEL_MAGIC`], the wire version, the hash of the layout, the capacities of A's and of B's
+//! outgoing direction. None of them is ever 0.
 //!
 //! Offsets are the same on every machine, whatever the size of its pages.
 
@@ -35,6 +42,16 @@ pub(super) const HEAD: usize = LINE;
 pub(super) const CURSOR: usize = 2 * LINE;
 /// The data of the end's outgoing direction.
 pub(super) const DATA: usize = PAGE;
+
+/// Where the label of named memory lies in its wait page.
+#[cfg(feature = "portable")]
+pub(super) const LABEL: usize = 4 * LINE;
+/// How many words it has.
+#[cfg(feature = "portable")]
+pub(super) const LABEL_WORDS: usize = 5;
+/// Its first word: `RINGWAY1`.
+#[cfg(feature = "portable")]
+pub(super) const LABEL_MAGIC: u64 = u64::from_le_bytes(*b"RINGWAY1");
 
 /// One of the two ends of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

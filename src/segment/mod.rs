@@ -65,8 +65,12 @@
 mod error;
 mod layout;
 mod memory;
+mod name;
+#[cfg(feature = "portable")]
+pub(crate) mod named;
 mod owned;
 mod peer;
+mod place;
 mod view;
 mod wait_page;
 
@@ -77,6 +81,7 @@ pub use error::{Seals, SegmentError};
 pub use layout::{Capacity, CapacityError};
 pub(crate) use layout::{LAYOUT_HASH, Side};
 pub(crate) use memory::{Mute, ShmMemory};
+pub use name::Name;
 pub(crate) use owned::OwnedSegment;
 pub(crate) use peer::PeerSegment;
 pub(crate) use wait_page::WaitPage;

@@ -3,6 +3,8 @@
 use super::error::SegmentError;
 use super::layout::{Capacity, PAGE};
 use super::peer::check;
+#[cfg(feature = "portable")]
+use super::place::Place;
 use super::view::SegmentView;
 use crate::ring::NoSpace;
 use crate::sys::Errno;
@@ -85,14 +87,20 @@ impl OwnedSegment {
         Self { view: SegmentView::new(mapping, capacity), whole: true }
     }
 
+    /// A segment of memory that has all of its pages.
+    #[cfg(feature = "portable")]
+    pub(super) fn at(place: Place, capacity: Capacity) -> Self {
+        Self { view: SegmentView::new(place, capacity), whole: true }
+    }
+
     /// Makes all of it ready to be written, so that the first lap need not.
     ///
     /// # Errors
     /// [`SegmentError::Call`]: the system has no memory for it.
     pub(crate) fn prefault(&mut self) -> Result<(), SegmentError> {
         if !self.whole {
-            let mapping = self.view.mapping();
-            mapping.populate(0, mapping.len()).map_err(SegmentError::call("madvise"))?;
+            let place = self.view.place();
+            place.populate(0, place.len()).map_err(SegmentError::call("madvise"))?;
             self.whole = true;
         }
         Ok(())
@@ -108,7 +116,7 @@ impl OwnedSegment {
         }
         let (from, to) =
             (from.min(self.capacity().bytes()) as usize, to.min(self.capacity().bytes()) as usize);
-        self.view.mapping().populate(super::layout::DATA + from, to - from).map_err(|_| NoSpace)
+        self.view.place().populate(super::layout::DATA + from, to - from).map_err(|_| NoSpace)
     }
 
     /// The length of the data area.
@@ -118,7 +126,7 @@ impl OwnedSegment {
 
     /// Whether this is a forked child's copy, behind which there is no memory.
     pub(crate) fn is_forked(&self) -> bool {
-        self.view.mapping().origin().forked()
+        self.view.place().origin().forked()
     }
 }
 

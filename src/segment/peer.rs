@@ -3,6 +3,8 @@
 use super::error::SegmentError;
 use super::layout::Capacity;
 use super::owned::SEGMENT_SEALS;
+#[cfg(feature = "portable")]
+use super::place::Place;
 use super::view::SegmentView;
 use crate::sys::Errno;
 use crate::sys::map::Mapping;
@@ -30,6 +32,12 @@ impl PeerSegment {
         Ok(Self { view: SegmentView::new(mapping, capacity) })
     }
 
+    /// The peer's part of named memory. It could be written here, and is not.
+    #[cfg(feature = "portable")]
+    pub(super) fn at(place: Place, capacity: Capacity) -> Self {
+        Self { view: SegmentView::new(place, capacity) }
+    }
+
     /// The length of the data area.
     pub(crate) fn capacity(&self) -> Capacity {
         self.view.capacity()
@@ -37,7 +45,7 @@ impl PeerSegment {
 
     /// Whether this is a forked child's copy, behind which there is no memory.
     pub(crate) fn is_forked(&self) -> bool {
-        self.view.mapping().origin().forked()
+        self.view.place().origin().forked()
     }
 }
 

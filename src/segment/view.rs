@@ -3,9 +3,9 @@
 #![allow(unsafe_code)]
 
 use super::layout::{self, Capacity};
+use super::place::Place;
 use crate::ring::lines::{CursorLine, HeadLine, ProducerLine, WaitLine};
 use crate::sync::AtomicU64;
-use crate::sys::map::Mapping;
 
 /// A type that may stand for mapped bytes.
 ///
@@ -20,30 +20,39 @@ unsafe impl Line for HeadLine {}
 unsafe impl Line for CursorLine {}
 // SAFETY: as above.
 unsafe impl Line for WaitLine {}
+// SAFETY: as above.
+#[cfg(feature = "portable")]
+unsafe impl Line for Label {}
 
-fn line<T: Line>(mapping: &Mapping, offset: usize) -> &T {
-    assert!(offset + size_of::<T>() <= mapping.len() && offset % align_of::<T>() == 0);
-    // SAFETY: the place lies within the mapping, which starts at a page and stays for as long as the reference
+/// See [`label`].
+#[cfg(feature = "portable")]
+#[repr(C)]
+struct Label([AtomicU64; layout::LABEL_WORDS]);
+
+fn line<T: Line>(place: &Place, offset: usize) -> &T {
+    assert!(offset + size_of::<T>() <= place.len() && offset % align_of::<T>() == 0);
+    // SAFETY: the line lies within the place, which starts at a page and stays for as long as the reference
     // borrows it; it is aligned, since a page is more than any line needs; and `T` is valid for any bytes.
-    unsafe { &*mapping.as_ptr().add(offset).cast::<T>() }
+    unsafe { &*place.as_ptr().add(offset).cast::<T>() }
 }
 
 /// One segment, of either end. Which words may be stored to is the owner's to know.
 #[derive(Debug)]
 pub(super) struct SegmentView {
-    mapping: Mapping,
+    place: Place,
     capacity: Capacity,
 }
 
 impl SegmentView {
-    /// A mapping of `capacity.segment_len()` bytes.
-    pub(super) fn new(mapping: Mapping, capacity: Capacity) -> Self {
-        assert_eq!(mapping.len(), capacity.segment_len());
-        Self { mapping, capacity }
+    /// A place of `capacity.segment_len()` bytes.
+    pub(super) fn new(place: impl Into<Place>, capacity: Capacity) -> Self {
+        let place = place.into();
+        assert_eq!(place.len(), capacity.segment_len());
+        Self { place, capacity }
     }
 
-    pub(super) fn mapping(&self) -> &Mapping {
-        &self.mapping
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(super) fn capacity(&self) -> Capacity {
@@ -51,28 +60,35 @@ impl SegmentView {
     }
 
     pub(super) fn producer(&self) -> &ProducerLine {
-        line(&self.mapping, layout::PRODUCER)
+        line(&self.place, layout::PRODUCER)
     }
 
     pub(super) fn head(&self) -> &HeadLine {
-        line(&self.mapping, layout::HEAD)
+        line(&self.place, layout::HEAD)
     }
 
     pub(super) fn cursor(&self) -> &CursorLine {
-        line(&self.mapping, layout::CURSOR)
+        line(&self.place, layout::CURSOR)
     }
 
     pub(super) fn words(&self) -> &[AtomicU64] {
-        // SAFETY: `new` has checked that the data area lies within the mapping; its offset is a multiple of 8;
-        // the mapping stays for as long as the slice borrows it; and an atomic word is valid for any bytes.
+        // SAFETY: `new` has checked that the data area lies within the place; its offset is a multiple of 8;
+        // the place stays for as long as the slice borrows it; and an atomic word is valid for any bytes.
         unsafe {
-            let first = self.mapping.as_ptr().add(layout::DATA).cast::<AtomicU64>();
+            let first = self.place.as_ptr().add(layout::DATA).cast::<AtomicU64>();
             std::slice::from_raw_parts(first, self.capacity.words())
         }
     }
 }
 
 /// The wait word at `offset` of a wait page.
-pub(super) fn wait_line(mapping: &Mapping, offset: usize) -> &WaitLine {
-    line(mapping, offset)
+pub(super) fn wait_line(place: &Place, offset: usize) -> &WaitLine {
+    line(place, offset)
+}
+
+/// What the wait page of named memory says of the whole.
+#[cfg(feature = "portable")]
+pub(super) fn label(place: &Place) -> &[AtomicU64; layout::LABEL_WORDS] {
+    let Label(words) = line(place, layout::LABEL);
+    words
 }

@@ -4,6 +4,7 @@ use super::error::SegmentError;
 use super::layout::{PAGE, Side, wait_data, wait_space};
 use super::owned::{FIXED_SIZE, UNWRITABLE, create_mapped, populate_or_allocate};
 use super::peer::check;
+use super::place::Place;
 use super::view::wait_line;
 use crate::ring::lines::WaitLine;
 use crate::sys::map::Mapping;
@@ -17,7 +18,7 @@ const REQUIRED: SealFlags = FIXED_SIZE.union(SealFlags::SEAL);
 /// or leave it asleep until the peer's death, and no more.
 #[derive(Debug)]
 pub(crate) struct WaitPage {
-    mapping: Mapping,
+    place: Place,
 }
 
 impl WaitPage {
@@ -29,7 +30,7 @@ impl WaitPage {
         let (mapping, fd) = create_mapped(PAGE)?;
         populate_or_allocate(&mapping, &fd)?;
         memfd::seal(&fd, REQUIRED).map_err(SegmentError::call("F_ADD_SEALS"))?;
-        Ok((Self { mapping }, fd))
+        Ok((Self::at(mapping), fd))
     }
 
     /// Checks what a peer passed, maps it and closes the descriptor.
@@ -40,21 +41,31 @@ impl WaitPage {
         // It must not be closed to one of its two writers.
         check(&fd, REQUIRED, UNWRITABLE, PAGE)?;
         let mapping = Mapping::read_write(&fd, PAGE).map_err(SegmentError::call("mmap"))?;
-        Ok(Self { mapping })
+        Ok(Self::at(mapping))
+    }
+
+    /// The wait words of a page that lies there.
+    pub(super) fn at(place: impl Into<Place>) -> Self {
+        Self { place: place.into() }
+    }
+
+    #[cfg(feature = "portable")]
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// What `side` is woken by when it waits for data.
     pub(crate) fn data(&self, side: Side) -> &WaitLine {
-        wait_line(&self.mapping, wait_data(side))
+        wait_line(&self.place, wait_data(side))
     }
 
     /// What `side` is woken by when it waits for space.
     pub(crate) fn space(&self, side: Side) -> &WaitLine {
-        wait_line(&self.mapping, wait_space(side))
+        wait_line(&self.place, wait_space(side))
     }
 
     /// Whether this is a forked child's copy, behind which there is no memory.
     pub(crate) fn is_forked(&self) -> bool {
-        self.mapping.origin().forked()
+        self.place.origin().forked()
     }
 }

@@ -5,6 +5,8 @@
 //! waker:    commit ──▶ light fence ──▶ look at the word ──▶ swap to 0 ──▶ futex_wake
 //! ```
 //!
+//! Where nobody can sleep on a word the last step is another one ([`Bed`]): a doorbell that stays rung until it is heard.
+//!
 //! **Theorem.** If the condition comes true, the sleeper sees it or the waker sees the armed word (R4). In the
 //! second case the word is no longer armed when the waker wakes, so a sleeper that comes to `futex_wait` later
 //! does not sleep. The same holds against the watch thread, with `gone` in the place of the commit.
@@ -14,7 +16,7 @@ use super::nap::{Naps, doze};
 use super::spin::{Polled, Spinner};
 use crate::ring::lines::{FENCE_LOST, FUTEX};
 use crate::sync::latch::Latch;
-use crate::sync::{Fences, Ordering, fence};
+use crate::sync::{AtomicU32, Fences, Ordering, fence};
 use crate::sys::{futex, membarrier};
 use std::time::Instant;
 
@@ -46,6 +48,41 @@ impl Presence {
     }
 }
 
+/// What a sleeper lies on, and is woken from.
+pub(crate) trait Bed {
+    /// What the wait word holds meanwhile: it tells the waker how to wake.
+    fn armed(&self) -> u32;
+    /// What was agreed with the waker.
+    fn fences(&self) -> Fences;
+    /// Whether there is a waker.
+    fn presence(&self) -> &Presence;
+    /// Sleeps while the wait word `word` holds `armed`, until a wake-up, the deadline, or the peer's end. It may end
+    /// early, and it does not begin where the wake-up came before it.
+    fn sleep(&self, word: &AtomicU32, armed: u32, until: Option<Instant>) -> futex::Waited;
+}
+
+/// The wait word itself, as a futex.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnWord<'a> {
+    pub(crate) fences: Fences,
+    pub(crate) presence: &'a Presence,
+}
+
+impl Bed for OnWord<'_> {
+    fn armed(&self) -> u32 {
+        FUTEX
+    }
+    fn fences(&self) -> Fences {
+        self.fences
+    }
+    fn presence(&self) -> &Presence {
+        self.presence
+    }
+    fn sleep(&self, word: &AtomicU32, armed: u32, until: Option<Instant>) -> futex::Waited {
+        futex::wait_or_stop(word, armed, &self.presence.stop, until)
+    }
+}
+
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -61,36 +98,30 @@ pub(crate) enum Ended {
 pub(crate) fn block(
     condition: &mut impl Condition,
     spinner: &mut Spinner,
-    fences: Fences,
-    presence: &Presence,
+    bed: &impl Bed,
     deadline: Option<Instant>,
 ) -> Ended {
-    let begin = match spinner.spin(condition, presence, deadline) {
+    let begin = match spinner.spin(condition, bed.presence(), deadline) {
         Polled::Seen => return Ended::Ready,
         Polled::Ready => return if condition.holds() { Ended::Ready } else { Ended::Gone },
         Polled::Spent { since } => since,
     };
-    let ended = sleep(condition, fences, presence, deadline);
+    let ended = sleep(condition, bed, deadline);
     if let Some(begin) = begin {
         spinner.learn(begin.elapsed());
     }
     ended
 }
 
-fn sleep(
-    condition: &mut impl Condition,
-    fences: Fences,
-    presence: &Presence,
-    deadline: Option<Instant>,
-) -> Ended {
+fn sleep(condition: &mut impl Condition, bed: &impl Bed, deadline: Option<Instant>) -> Ended {
     let mut naps = Naps::new();
     loop {
-        let fences = if condition.fenced() { Fences::SeqCst } else { fences };
+        let fences = if condition.fenced() { Fences::SeqCst } else { bed.fences() };
         // The wait word is seen by whoever commits after this, or we see the commit below.
-        let armed = arm(FUTEX, fences, |word| condition.arm(word));
+        let armed = arm(bed.armed(), fences, |word| condition.arm(word));
         let ended = if condition.holds() {
             Some(Ended::Ready)
-        } else if presence.gone() != 0 {
+        } else if bed.presence().gone() != 0 {
             // What the peer committed before it died is visible now.
             Some(if condition.holds() { Ended::Ready } else { Ended::Gone })
         } else {
@@ -105,7 +136,7 @@ fn sleep(
             (Some(deadline), Some(nap)) => Some(deadline.min(nap)),
             (deadline, nap) => deadline.or(nap),
         };
-        match futex::wait_or_stop(condition.word(), armed.word, &presence.stop, until) {
+        match bed.sleep(condition.word(), armed.word, until) {
             futex::Waited::TimedOut if nap.is_none() || deadline.is_some_and(|end| Instant::now() >= end) => {
                 condition.disarm();
                 return if condition.holds() { Ended::Ready } else { Ended::TimedOut };

@@ -32,7 +32,7 @@ fn a_worker_that_speaks_nonsense_is_refused_and_killed_and_leaves_nothing() {
         if !role().is_empty() {
             misbehave(&role());
         }
-        for link in LINKS {
+        for &link in LINKS {
             for (act, word) in IMPOSTORS {
                 leaves_nothing(|| {
                     let ExitCause::Handshake(why) = end_of(act, link) else { panic!("{act}") };
@@ -50,7 +50,7 @@ fn a_worker_that_hangs_up_and_lives_on_is_killed_in_the_end() {
             raw::close_all();
             raw::pause();
         }
-        for link in LINKS {
+        for &link in LINKS {
             leaves_nothing(|| {
                 let end = end_of("hangs up", link);
                 assert!(matches!(end, ExitCause::NeverSpoke { .. }), "{end}");

@@ -175,7 +175,7 @@ fn a_cluster_that_finds_no_descriptors_fails_whole_and_can_be_tried_again() {
         Err(_) => raw::quit(3),
         Ok(None) => {
             program::watch();
-            for link in program::LINKS {
+            for &link in program::LINKS {
                 let started: Vec<_> = (0..LIMITS).map(|more| starts_with(more, link)).collect();
                 assert!(!started[0]);
                 assert!(started[LIMITS as usize - 1]);

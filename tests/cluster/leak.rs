@@ -29,7 +29,7 @@ fn held() -> Held {
 fn clusters_that_came_and_went_leave_nothing() {
     alone!(|| program::run(echo, || {
         let run = || {
-            for link in LINKS {
+            for &link in LINKS {
                 let (cluster, mut diary) = (cast(2, link, ""), Diary::default());
                 for id in cluster.ids() {
                     cluster.send(id, &[3; 100_000]).unwrap();

@@ -26,7 +26,7 @@ fn no_worker_outlives_a_killed_master() {
         if role() == "late" {
             raw::pause();
         }
-        program::run(work, || LINKS.into_iter().for_each(kill_the_master));
+        program::run(work, || LINKS.iter().copied().for_each(kill_the_master));
     });
 }
 
@@ -75,8 +75,8 @@ fn kill_the_master(link: LinkChoice) {
     until(|| thread::state(pids[IS_STOPPED]) == Some('T'));
     master.kill();
     assert_eq!(master.wait(), Exit::Signal(9));
-    let until = Instant::now() + Duration::from_secs(10);
-    let ended = watched.each_ref().map(|pidfd| has_ended(pidfd, until));
+    let end = Instant::now() + Duration::from_secs(10);
+    let ended = watched.each_ref().map(|pidfd| has_ended(pidfd, end));
     for pidfd in &watched {
         // If this test fails, it leaves nothing either.
         let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
@@ -84,8 +84,8 @@ fn kill_the_master(link: LinkChoice) {
     assert_eq!(ended, [true; 5], "who has ended");
     watched.iter().for_each(reap);
     assert!(!program::has_children());
-    let left: Vec<_> = shared_names().difference(&before).cloned().collect();
-    assert!(left.is_empty(), "{left:?}");
+    // What others make beside this test, they take back.
+    until(|| shared_names().is_subset(&before));
 }
 
 /// What has a name where shared memory has one.

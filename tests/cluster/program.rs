@@ -7,10 +7,8 @@ use ringway::{Cluster, LinkChoice, Worker};
 use std::sync::Once;
 use std::time::Duration;
 
+pub use crate::support::LINKS;
 pub use crate::support::held::{comes_to, descriptors, has_children};
-
-/// Both links.
-pub const LINKS: [LinkChoice; 2] = [LinkChoice::Shm, LinkChoice::Socket];
 
 /// The variable by which a worker is told what it is to do.
 pub const ROLE: &str = "RINGWAY_TEST_ROLE";
@@ -36,7 +34,7 @@ pub fn run(work: impl FnOnce(Worker), master: impl FnOnce()) {
 
 /// Runs `master` over each link. Nothing may be left of it.
 pub fn over_each_link(master: impl Fn(LinkChoice)) {
-    for link in LINKS {
+    for &link in LINKS {
         println!("over {link:?}");
         leaves_nothing(|| master(link));
     }

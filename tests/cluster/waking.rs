@@ -14,7 +14,7 @@ const WORKERS: usize = 3;
 fn a_master_that_sleeps_until_one_of_many_workers_answers_never_stops() {
     alone!(|| run(echo, || {
         let rounds: u32 = if is_long() { 10_000_000 } else { 20_000 };
-        for link in LINKS {
+        for &link in LINKS {
             leaves_nothing(|| {
                 let builder = Cluster::builder().workers(WORKERS).link(link);
                 let (cluster, mut diary) = (builder.start().unwrap(), Diary::default());

@@ -186,6 +186,10 @@ every_link! { over_a_link }
 // The same where the other end may make no shared memory, so that this one lends it its segment.
 every_sentence! { shm_lent = Setting::lent }
 
+// The same over named memory.
+#[cfg(feature = "portable")]
+every_sentence! { portable = |place| Setting::over(ringway::channel::LinkChoice::Portable, place) }
+
 /// The same where the ends never poll before they sleep, or never sleep; the default is between the two.
 macro_rules! waiting {
     ($name:ident = $wait:ident $($more:ident)*) => {

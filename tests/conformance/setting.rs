@@ -4,7 +4,7 @@ use crate::support::child::{self, Child};
 use crate::support::cue::{self, Cue};
 use crate::support::seccomp;
 use ringway::channel::error::Cause;
-use ringway::channel::{Channel, LinkChoice, Options, Pending, Wait, pair};
+use ringway::channel::{Channel, LinkChoice, LinkKind, Options, Pending, Wait, pair};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -31,6 +31,9 @@ impl Setting {
     }
 
     pub fn without(call: libc::c_long, errno: i32, link: LinkChoice, place: Place) -> Self {
+        // Where it was built in, named memory is tried before the socket.
+        let named = cfg!(feature = "portable") && call == libc::SYS_memfd_create;
+        let link = if named { LinkChoice::Portable } else { link };
         Self { denied: Some((call, errno)), ..Self::over(link, place) }
     }
 
@@ -97,7 +100,16 @@ impl Setting {
     fn connect(&self, end: Pending) -> Channel {
         let channel = end.connect().unwrap();
         let about = channel.about();
-        assert_eq!(about.fallback.is_some(), self.link == LinkChoice::Socket, "{about:?}");
+        let expected = match self.link {
+            LinkChoice::Socket => LinkKind::Socket,
+            LinkChoice::Portable => LinkKind::Portable,
+            _ => LinkKind::Shm,
+        };
+        assert_eq!(
+            (about.link, about.fallback.is_some()),
+            (expected, expected != LinkKind::Shm),
+            "{about:?}"
+        );
         assert_eq!(about.lent, self.lent, "{about:?}");
         channel
     }

@@ -1,6 +1,6 @@
 //! What this process holds: descriptors and children.
 
-use ringway::channel::{Options, pair};
+use ringway::channel::{LinkKind, Options, pair};
 use rustix::process::WaitOptions;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ pub fn after_first_link(options: &Options) -> Vec<String> {
         let theirs = scope.spawn(|| theirs.connect().unwrap());
         (ours.connect().unwrap(), theirs.join().unwrap())
     });
-    if ends.0.about().fallback.is_none() {
+    if ends.0.about().link != LinkKind::Socket {
         expected.push("anon_inode:[eventpoll]".into());
         expected.sort();
     }

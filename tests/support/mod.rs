@@ -16,7 +16,11 @@ use ringway::channel::LinkChoice;
 use std::time::{Duration, Instant};
 
 /// What a channel may run over.
-pub const LINKS: [LinkChoice; 2] = [LinkChoice::Shm, LinkChoice::Socket];
+pub const LINKS: &[LinkChoice] = if cfg!(feature = "portable") {
+    &[LinkChoice::Shm, LinkChoice::Socket, LinkChoice::Portable]
+} else {
+    &[LinkChoice::Shm, LinkChoice::Socket]
+};
 
 /// How long a test may run: it has failed then.
 pub const WATCHDOG: Duration = Duration::from_secs(45);

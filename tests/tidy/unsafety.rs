@@ -24,6 +24,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("src/sys/fork.rs", "the fork guard's page is mapped for the life of the process"),
     ("src/sys/inherit.rs", "a descriptor that crossed an exec is known by its number"),
     ("src/sys/map.rs", "mapping and advising memory"),
+    ("src/sys/named.rs", "named memory is advised, and is its process's and not a thread's"),
     ("src/sys/process.rs", "the signal mask of the library's own threads"),
     ("src/sys/tests/raw.rs", "calls that no wrapper makes, for tests of a hostile peer"),
     ("src/sync/published.rs", "what lasts as long as the process is reached by its address"),

@@ -12,7 +12,7 @@ use crate::link::connect::{End, Link, Sockets};
 use crate::link::shm::ShmTx;
 use crate::link::{Rx, Tx};
 use crate::ring::Memory;
-use crate::segment::{Capacity, OwnedSegment, PeerSegment, ShmMemory, Side, WaitPage};
+use crate::segment::{Capacity, Name, OwnedSegment, PeerSegment, ShmMemory, Side, WaitPage};
 use crate::sync::Ordering;
 use crate::sys::memfd::{self, SealFlags};
 use crate::sys::pidfd::{Pid, Signal};
@@ -47,6 +47,10 @@ impl OfferHost for Lender {
         self.end.open(segment)
     }
 
+    fn open_named(&mut self) -> Result<(), Denial> {
+        self.end.open_named()
+    }
+
     fn lend(&mut self) -> Result<(), Denial> {
         self.lent = Some((self.lend)());
         Ok(())
@@ -68,6 +72,10 @@ impl AcceptHost for Unsealing {
     fn attach(&mut self, hello: &Hello, segment: OwnedFd, wait_page: OwnedFd) -> Result<(), Denial> {
         self.end.attach(hello, segment, wait_page)?;
         Err(Denial::with_errno(Obstacle::MemfdCreate, 1))
+    }
+
+    fn attach_named(&mut self, hello: &Hello, name: Name) -> Result<(), Denial> {
+        self.end.attach_named(hello, name)
     }
 
     fn borrow(&mut self, segment: OwnedFd) -> Result<(), Denial> {
@@ -255,6 +263,10 @@ struct Keeper {
 impl OfferHost for Keeper {
     fn open(&mut self, segment: OwnedFd) -> Result<(), Denial> {
         self.lender.open(segment)
+    }
+
+    fn open_named(&mut self) -> Result<(), Denial> {
+        self.lender.open_named()
     }
 
     fn lend(&mut self) -> Result<(), Denial> {

@@ -155,6 +155,10 @@ impl OfferHost for Deserted<'_> {
         OfferHost::open(&mut self.host, segment)
     }
 
+    fn open_named(&mut self) -> Result<(), Cause> {
+        self.host.open_named()
+    }
+
     fn lend(&mut self) -> Result<(), Cause> {
         self.host.lend()
     }

@@ -16,6 +16,7 @@ pub(super) struct Host {
     opening: Result<(), Cause>,
     lending: Result<(), Cause>,
     pub(super) opened: Vec<u64>,
+    pub(super) named: Option<Name>,
 }
 
 impl Host {
@@ -27,6 +28,7 @@ impl Host {
             opening,
             lending: Ok(()),
             opened: Vec::new(),
+            named: None,
         }
     }
 
@@ -54,6 +56,11 @@ impl OfferHost for Host {
         self.opening
     }
 
+    fn open_named(&mut self) -> Result<(), Cause> {
+        self.named = Some(Name::from_bytes([0; Name::LEN]));
+        self.opening
+    }
+
     fn lend(&mut self) -> Result<(), Cause> {
         self.lending?;
         self.segment = Some(memfd::create(8192).unwrap());
@@ -69,6 +76,12 @@ impl AcceptHost for Host {
     fn attach(&mut self, hello: &Hello, segment: OwnedFd, wait_page: OwnedFd) -> Result<(), Cause> {
         assert_eq!(hello.terms, TERMS);
         self.opened.extend([segment, wait_page].map(|fd| socket::inode(fd).unwrap()));
+        self.opening
+    }
+
+    fn attach_named(&mut self, hello: &Hello, name: Name) -> Result<(), Cause> {
+        assert_eq!(hello.terms, TERMS);
+        self.named = Some(name);
         self.opening
     }
 
@@ -98,16 +111,26 @@ pub(super) fn both_after(
     theirs: &mut Host,
     before: impl Fn(End) + Sync,
 ) -> [Result<Established, Refusal>; 2] {
+    both_with(ours, theirs, (offer(), acceptance()), before)
+}
+
+/// The same, and this is what they bring.
+pub(super) fn both_with(
+    ours: &mut Host,
+    theirs: &mut Host,
+    (offer, acceptance): (Offer, Acceptance),
+    before: impl Fn(End) + Sync,
+) -> [Result<Established, Refusal>; 2] {
     let (a, b) = socket::pair().unwrap();
     let before = &before;
     thread::scope(|scope| {
         let offerer = scope.spawn(|| {
             before(End::Offerer);
-            drive::offer(a.as_fd(), None, offer(), ours, soon())
+            drive::offer(a.as_fd(), None, offer, ours, soon())
         });
         let acceptor = scope.spawn(|| {
             before(End::Acceptor);
-            drive::accept(b.as_fd(), None, acceptance(), theirs, soon())
+            drive::accept(b.as_fd(), None, acceptance, theirs, soon())
         });
         [offerer.join().unwrap(), acceptor.join().unwrap()]
     })

@@ -7,6 +7,7 @@ mod lending;
 mod machine;
 mod outcomes;
 mod page;
+mod portable;
 mod random;
 mod seeds;
 mod stages;
@@ -20,7 +21,7 @@ use super::handshake::Local;
 use super::identity::{Identity, KEY_MAX, LABELS_MAX, NAME_MAX, VALUE_MAX};
 use super::message::{Attach, FdKinds, Features, Hello, Message, Reason, Refuse, Terms};
 use super::offer::{Offer, Offerer};
-use crate::segment::Capacity;
+use crate::segment::{Capacity, Name};
 
 /// A limit that ends a test that would hang otherwise.
 const WATCHDOG: Duration = Duration::from_secs(30);
@@ -37,6 +38,7 @@ fn local() -> Local {
         features: Features::ALL,
         choice: LinkChoice::Auto,
         shm: Ok(()),
+        portable: Err(Cause::new(Obstacle::NotBuilt)),
         pidfd: true,
     }
 }
@@ -54,7 +56,7 @@ fn full_identity() -> Identity {
 }
 
 fn offer() -> Offer {
-    Offer { local: local(), terms: TERMS, identity: identity() }
+    Offer { local: local(), terms: TERMS, identity: identity(), name: None }
 }
 
 fn acceptance() -> Acceptance {
@@ -87,6 +89,7 @@ fn hello() -> Hello {
         choice: LinkChoice::Auto,
         fds: ALL_FDS,
         identity: identity(),
+        name: None,
     }
 }
 
@@ -123,6 +126,14 @@ fn messages() -> Vec<Message> {
     for fds in [FdKinds::NONE, FdKinds::PIDFD] {
         messages.push(Message::Hello(Box::new(Hello { chosen: denied, fds, ..hello() })));
         messages.push(Message::Attach(Attach { chosen: denied, fds, ..attach() }));
+    }
+    for cause in Obstacle::ALL {
+        let named = Chosen::Portable(fallback(End::Offerer, *cause, 1));
+        let name = Some(Name::from_bytes([0xa5; Name::LEN]));
+        messages.push(Message::Go(named));
+        messages.push(Message::Attach(Attach { chosen: named, fds: FdKinds::PIDFD, ..attach() }));
+        let hello = Hello { chosen: named, fds: FdKinds::NONE, name, identity: full_identity(), ..hello() };
+        messages.push(Message::Hello(Box::new(hello)));
     }
     messages.push(Message::Hello(Box::new(Hello { identity: full_identity(), ..hello() })));
     messages.push(Message::Hello(Box::new(Hello { identity: Identity::default(), ..hello() })));

@@ -91,9 +91,9 @@ fn fences_are_paired_by_membarrier_only_if_both_ends_register_and_sleep_with_it(
 }
 
 /// What an end comes to.
-type Outcome = Result<Chosen, Refusal>;
+pub(super) type Outcome = Result<Chosen, Refusal>;
 /// Whether an end can open what the other one passed, or can lend or borrow.
-type Opened = Result<(), Cause>;
+pub(super) type Opened = Result<(), Cause>;
 
 /// Carries out what a machine wants until it waits or ends: what it said last, and its end.
 fn run<M: Machine>(at: &mut At<M>, mut action: Action, opened: [Opened; 2]) -> (Message, Option<Outcome>) {
@@ -116,7 +116,7 @@ fn run<M: Machine>(at: &mut At<M>, mut action: Action, opened: [Opened; 2]) -> (
 }
 
 /// Lets two ends talk: what the offering and what the accepting end come to. Each has what it can open, and lend or borrow.
-fn talk(offer: Offer, acceptance: Acceptance, opened: [[Opened; 2]; 2]) -> (Outcome, Outcome) {
+pub(super) fn talk(offer: Offer, acceptance: Acceptance, opened: [[Opened; 2]; 2]) -> (Outcome, Outcome) {
     let now = Instant::now();
     let mut ours = At { machine: offerer(offer, now), now };
     let mut theirs = awaiting_hello(acceptance);

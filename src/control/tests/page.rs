@@ -4,7 +4,7 @@ use super::super::decode::decode;
 use super::super::fallback::ERRNO_MAX;
 use super::super::message::{
     ATTACH_LEN, BORROW_LEN, CLOSED_RECEIVING, CLOSED_SENDING, DOORBELL, FRAME_MAX, GO_LEN, HEADER_LEN,
-    HELLO_LEN, Kind, LEND_LEN, MAGIC, REFUSE_LEN, VERSION,
+    HELLO_LEN, Instead, Kind, LEND_LEN, MAGIC, REFUSE_LEN, VERSION,
 };
 use super::*;
 use crate::ring::{self, lines};
@@ -92,7 +92,7 @@ fn numbers_of_kinds_obstacles_ends_choices_and_reasons() {
             assert_eq!(named($heading), codes);
         )*};
     }
-    assert_codes! { "Obstacles": Obstacle, "Ends": End, "Choices": LinkChoice, "Reasons": Reason, }
+    assert_codes! { "Obstacles": Obstacle, "Ends": End, "Choices": LinkChoice, "Reasons": Reason, "Instead": Instead, }
     // The doorbell has no header, so its number is not on the wire.
     let kinds: Vec<_> = Kind::ALL[1..].iter().map(|kind| (kind.code().into(), kind.name())).collect();
     assert_eq!(named("Kinds"), kinds);
@@ -136,8 +136,12 @@ fn the_fields_of_each_message() {
         ("number of labels", 2),
     ];
     assert_fields("Hello", &packet, HEADER_LEN, HELLO_LEN, &fields);
-    let parts = [("obstacle", Obstacle::SendFds.code().into()), ("error number", 38), ("the end", 2)];
+    let parts =
+        [("obstacle", Obstacle::SendFds.code().into()), ("error number", 38), ("the end", 2), ("what", 0)];
     assert_fields("Link", &packet[56..64], 0, 8, &parts);
+    let named = Chosen::Portable(fallback(End::Acceptor, Obstacle::SendFds, 38));
+    let parts = [parts[0], parts[1], parts[2], ("what", 1)];
+    assert_fields("Link", &Message::Go(named).encode()[HEADER_LEN..], 0, 8, &parts);
 
     let attach = Attach { features: Features::FD_PASSING, choice: LinkChoice::Shm, ..attach() };
     let packet = Message::Attach(attach).encode();

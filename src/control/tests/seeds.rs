@@ -21,6 +21,7 @@ fn outcome(end: &Result<Agreed, Refusal>) -> String {
         Ok(Agreed { lent: true, .. }) => "lent".into(),
         Ok(Agreed { chosen: Chosen::Shm, .. }) => "shm".into(),
         Ok(Agreed { chosen: Chosen::Socket(_), .. }) => "socket".into(),
+        Ok(Agreed { chosen: Chosen::Portable(_), .. }) => "portable".into(),
         Err(Refusal::Peer(refuse)) => format!("peer-{}", name(&refuse.reason)),
         Err(Refusal::NoSharedMemory(fallback)) => format!("noshm-{}", name(&fallback.at)),
         Err(refusal) => name(refusal),
@@ -37,14 +38,14 @@ const CONTROL: &str = "\
     malformed-toolong malformed-trailing malformed-unknowncode malformed-unknownfeatures \
     malformed-unknownkind maxmessage noshm-acceptor noshm-offerer outoforder outofstep peer-capacity \
     peer-contradiction peer-descriptors peer-malformed peer-maxmessage peer-nosharedmemory \
-    peer-outoforder peer-timedout peer-version shm socket timedout version";
+    peer-outoforder peer-timedout peer-version portable shm socket timedout version";
 
 /// The ways in which the two ends' handshakes end together, without the many in which a packet can be malformed.
 const HANDSHAKE: &str = "\
     descriptors+peer-descriptors hungup+hungup lent+lent malformed-magic+peer-malformed \
     noshm-offerer+peer-nosharedmemory peer-capacity+capacity peer-descriptors+descriptors \
     peer-malformed+malformed-magic peer-maxmessage+maxmessage peer-nosharedmemory+noshm-acceptor \
-    peer-nosharedmemory+noshm-offerer peer-outoforder+outoforder peer-timedout+timedout \
+    peer-nosharedmemory+noshm-offerer peer-outoforder+outoforder peer-timedout+timedout portable+portable \
     peer-version+version shm+hungup shm+outoforder shm+shm shm+timedout socket+hungup socket+socket \
     socket+timedout socket+version timedout+peer-timedout timedout+timedout version+peer-version";
 

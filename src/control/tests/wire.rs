@@ -29,14 +29,23 @@ fn every_message_is_read_as_it_was_written() {
 fn the_lengths_are_those_of_the_page() {
     let plain = Message::Hello(Box::new(Hello { identity: Identity::default(), ..hello() }));
     assert_eq!(plain.encode().len(), HELLO_LEN);
-    let full = Message::Hello(Box::new(Hello { identity: full_identity(), ..hello() }));
+    let full = named_hello(full_identity());
     assert_eq!(full.encode().len(), HELLO_MAX);
+    // The name of the memory comes last.
+    let short = named_hello(Identity::default()).encode();
+    assert_eq!((short.len(), &short[HELLO_LEN..]), (HELLO_LEN + 16, &[0xa5; 16][..]));
     assert_eq!(Message::Attach(attach()).encode().len(), ATTACH_LEN);
     assert_eq!(Message::Go(Chosen::Shm).encode().len(), GO_LEN);
     assert_eq!(Message::Refuse(refuse(Reason::TimedOut)).encode().len(), REFUSE_LEN);
     assert_eq!(Message::Borrow.encode().len(), BORROW_LEN);
     assert_eq!(Message::Lend(Chosen::Shm).encode().len(), LEND_LEN);
     assert_eq!(Message::Doorbell.encode(), [DOORBELL]);
+}
+
+fn named_hello(identity: Identity) -> Message {
+    let chosen = Chosen::Portable(fallback(End::Offerer, Obstacle::MemfdCreate, 1));
+    let name = Some(Name::from_bytes([0xa5; Name::LEN]));
+    Message::Hello(Box::new(Hello { chosen, fds: FdKinds::NONE, identity, name, ..hello() }))
 }
 
 /// A packet written by the page, not by the code.
@@ -175,7 +184,7 @@ fn each_wrong_field_has_its_own_error() {
         (&hello, 32, &[0; 8], MessageError::MaxMessage),
         (&hello, 44, &[16], MessageError::UnknownFeatures { got: 16 }),
         (&hello, 56, &[1], MessageError::UnknownCode { field: "end", got: 0 }),
-        (&hello, 64, &[3], MessageError::UnknownCode { field: "choice", got: 3 }),
+        (&hello, 64, &[4], MessageError::UnknownCode { field: "choice", got: 4 }),
         (&hello, 65, &[4], MessageError::FdKinds { got: 4, needed: 3 }),
         (&hello, 65, &[15], MessageError::FdKinds { got: 15, needed: 3 }),
         (&hello, 66, &[0, 9], MessageError::Reserved { at: 67, got: 9 }),
@@ -191,13 +200,16 @@ fn each_wrong_field_has_its_own_error() {
         (&go, 10, &[0, 16], MessageError::Errno { got: 4096 }),
         (&go, 12, &[3], MessageError::UnknownCode { field: "end", got: 3 }),
         (&go, 12, &[1], MessageError::UnknownCode { field: "obstacle", got: 0 }),
-        (&go, 8, &[22, 0, 0, 0, 1], MessageError::UnknownCode { field: "obstacle", got: 22 }),
+        (&go, 8, &[26, 0, 0, 0, 1], MessageError::UnknownCode { field: "obstacle", got: 26 }),
+        (&go, 8, &[1, 0, 0, 0, 1, 2], MessageError::UnknownCode { field: "instead", got: 2 }),
+        (&go, 13, &[1], MessageError::UnknownCode { field: "end", got: 0 }),
         (&go, 15, &[1], MessageError::Reserved { at: 15, got: 1 }),
         (&refuse, 8, &[99], MessageError::UnknownCode { field: "reason", got: 99 }),
         (&refuse, 15, &[1], MessageError::Reserved { at: 15, got: 1 }),
         (&refuse, 16, &[1], MessageError::Refuse { reason: Reason::NoSharedMemory }),
         (&refuse, 8, &[6], MessageError::Refuse { reason: Reason::TimedOut }),
         (&refuse, 24, &[0; 5], MessageError::Refuse { reason: Reason::NoSharedMemory }),
+        (&refuse, 29, &[1], MessageError::Refuse { reason: Reason::NoSharedMemory }),
     ];
     for (packet, at, bytes, error) in cases {
         let mut packet = packet.to_vec();

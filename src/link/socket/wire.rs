@@ -86,7 +86,7 @@ impl Wire {
     /// Whether this half of the peer, of which it is known that it was shut, was closed in good order.
     pub(super) fn was_closed(&self, peer: &Peer, half: Half) -> bool {
         self.has_closed(half) || {
-            peer.drain_doorbells();
+            let _ = peer.drain_doorbells();
             self.has_closed(half)
         }
     }
@@ -176,7 +176,7 @@ impl Wire {
         match event.token {
             DATA => {}
             CONTROL if event.hangup => _ = peer.hang_up(),
-            CONTROL => peer.drain_doorbells(),
+            CONTROL => _ = peer.drain_doorbells(),
             BELL => self.bell.silence(),
             _ => peer.mark(Gone::Dead),
         }

@@ -34,7 +34,7 @@ impl Given {
 
     /// The address of the peer's mapping.
     fn address(&self) -> *mut u8 {
-        self.peer.view.mapping().as_ptr()
+        self.peer.view.place().as_ptr()
     }
 }
 

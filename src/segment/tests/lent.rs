@@ -113,7 +113,7 @@ fn a_lender_can_write_what_it_mapped_in_time_and_take_no_page_away() {
         assert_eq!(own.view.words()[3].load(Ordering::Relaxed), 0xbad);
         let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         assert_eq!(rustix::fs::fallocate(&fd, punch, 0, LEN), Err(Errno::PERM));
-        raw::remove(kept.view.mapping().as_ptr(), LEN as usize).unwrap_err();
+        raw::remove(kept.view.place().as_ptr(), LEN as usize).unwrap_err();
         assert_eq!(rustix::fs::ftruncate(&fd, 0), Err(Errno::PERM));
         assert_eq!(own.view.words()[3].load(Ordering::Relaxed), 0xbad);
     });

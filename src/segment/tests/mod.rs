@@ -3,6 +3,8 @@
 mod hostile;
 mod lent;
 mod memory;
+#[cfg(feature = "portable")]
+mod named;
 mod refused;
 mod space;
 

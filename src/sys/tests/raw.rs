@@ -33,6 +33,26 @@ pub(crate) fn quit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Gives this process its own view of the file system, in which `/dev/shm` has `bytes` bytes. Only for root.
+#[cfg(feature = "portable")]
+pub(crate) fn small_names(bytes: u64) -> std::io::Result<()> {
+    let size = std::ffi::CString::new(format!("size={bytes}"))?;
+    let flags = libc::MS_REC | libc::MS_PRIVATE;
+    // SAFETY: only this process's view changes; the strings end with 0, and the kernel copies them.
+    let done = unsafe {
+        libc::unshare(libc::CLONE_NEWNS) == 0
+            && libc::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), flags, std::ptr::null()) == 0
+            && libc::mount(
+                c"tmpfs".as_ptr(),
+                c"/dev/shm".as_ptr(),
+                c"tmpfs".as_ptr(),
+                0,
+                size.as_ptr().cast(),
+            ) == 0
+    };
+    if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
 /// Waits for the signal that ends the process.
 pub(crate) fn pause() -> ! {
     loop {

@@ -12,7 +12,7 @@ use crate::sys::tests::raw::{word32, word64};
 use crate::sys::tests::{alone, skip, watchdog};
 use crate::sys::{futex, membarrier};
 use crate::wait::Condition;
-use crate::wait::sleep::{Ended, Presence, block};
+use crate::wait::sleep::{Ended, OnWord, Presence, block};
 use crate::wait::spin::{Spinner, Wait};
 use std::time::{Duration, Instant};
 
@@ -80,7 +80,8 @@ fn sleep(page: &Mapping, fences: Fences) {
         assert!(begin(number, own, peer, data, &never));
         dither(number, 0);
         let mut round = Round { number, data, armed: word32(page) };
-        let ended = block(&mut round, &mut spinner, fences, &presence, Some(end));
+        let bed = OnWord { fences, presence: &presence };
+        let ended = block(&mut round, &mut spinner, &bed, Some(end));
         assert_eq!(ended, Ended::Ready, "slept through round {number}");
         if Instant::now() > enough {
             return;
@@ -157,8 +158,8 @@ fn a_sleeper_that_was_woken_finds_what_for_without_arming_again() {
             });
             for number in 1..=WAKE_UPS {
                 let mut round = Counted(Round { number, data: &data, armed: &armed }, 0);
-                let ended =
-                    block(&mut round, &mut spinner, Fences::SeqCst, &Presence::default(), Some(watchdog()));
+                let bed = OnWord { fences: Fences::SeqCst, presence: &Presence::default() };
+                let ended = block(&mut round, &mut spinner, &bed, Some(watchdog()));
                 assert_eq!((ended, round.1), (Ended::Ready, 1), "wake-up {number}");
                 assert_eq!(armed.load(Ordering::Relaxed), AWAKE);
                 // What the waker still takes back must not be the next round's.

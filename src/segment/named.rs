@@ -1,0 +1,211 @@
+//! Named memory: the segments of both ends and their wait page in one, for where there are no memfds.
+//!
+//! ```text
+//!   offering end                                              accepting end
+//!   Named::new: 128 random bits, nothing yet behind them
+//!           ─────────────── the name ───────────────▶         create: exclusive, 0600, all of it
+//!                                                             allocated, then labelled
+//!           ◀──────────── it is there ───────────────
+//!   open: size and label checked, mapped,
+//!         the name taken back
+//!                    whoever gives up takes the name back as well
+//! ```
+//! One end chooses the name and the other one makes the memory, so that there is no name while an end has yet to come, and
+//! each of the two can take it back when the other one is dead.
+//!
+//! # What is weaker than with sealed memory
+//! - **Both ends can write all of it, and change its size.** It is for ends that trust each other: one that shrinks the
+//!   memory ends the other by `SIGBUS`, one that writes where it should not is found by the ring's checks or not at all.
+//! - **Between `create` and `open` there is a name**, in the handshake and for about as long as the memory takes to be
+//!   allocated. If both ends are killed in that time, it stays, and the memory with it, until somebody removes
+//!   `/dev/shm/rw-*`; if one is, the other one takes it back. Before and afterwards nothing stays, whoever is killed. tests:
+//!   `a_name_is_gone_as_soon_as_both_ends_are_attached`, `whoever_is_killed_once_both_are_attached_leaves_no_name`,
+//!   `a_name_is_taken_back_by_whoever_is_left`, `a_name_stays_if_both_ends_are_killed_between_its_making_and_its_opening`
+//! - It counts against the file system that has the names (in a container often 64 MiB for all), all of it from the start.
+//!   Where that is full it is an error and no signal. tests: `a_full_file_system_is_an_error_and_leaves_no_name`
+//!
+//! # What is not trusted even so
+//! The size, the label's magic number, its version, layout and capacities: anything else is refused, by a typed error.
+//! tests: `named_memory_that_is_not_as_it_should_be_is_refused`. Memory that is not there yet, has no size yet, or is not
+//! labelled yet is asked for again for up to [`LIMIT`]: on some systems a name is to be seen before what it stands for.
+//! tests: `named_memory_that_is_still_being_made_is_waited_for`
+
+use super::error::SegmentError;
+use super::layout::{Capacity, LABEL_MAGIC, LABEL_WORDS, LAYOUT_HASH, PAGE, Side};
+use super::name::Name;
+use super::owned::OwnedSegment;
+use super::peer::PeerSegment;
+use super::place::Place;
+use super::view::label;
+use super::wait_page::WaitPage;
+use crate::sync::Ordering;
+use crate::sys::fork::Origin;
+use crate::sys::named::{self, NamedMapping};
+use crate::sys::{Errno, deadline};
+use crate::wait::nap::doze;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long memory that is not there, or not ready, is asked for again. Nobody waits so long for a correct peer on Linux,
+/// and a master may have other workers.
+const LIMIT: Duration = Duration::from_millis(100);
+
+/// The version in the label: changes with this file.
+const LABEL_VERSION: u64 = 1;
+
+/// What one end of a link has of named memory.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) own: Arc<OwnedSegment>,
+    pub(crate) peer: Arc<PeerSegment>,
+    pub(crate) page: Arc<WaitPage>,
+}
+
+/// A name that is taken back on drop, in the process that made it.
+#[derive(Debug)]
+pub(crate) struct Named {
+    name: Name,
+    origin: Origin,
+}
+
+impl Named {
+    /// A name that nobody has.
+    ///
+    /// # Errors
+    /// [`SegmentError::Call`]: there is no randomness here.
+    pub(crate) fn new() -> Result<Self, SegmentError> {
+        let mut bits = [0; Name::LEN];
+        named::random(&mut bits).map_err(SegmentError::call("getrandom"))?;
+        Ok(Self::of(Name::from_bytes(bits)))
+    }
+
+    /// One that the peer has chosen.
+    pub(crate) fn of(name: Name) -> Self {
+        Self { name, origin: Origin::here() }
+    }
+
+    /// The name.
+    pub(crate) fn name(&self) -> Name {
+        self.name
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if !self.origin.forked() {
+            named::unlink(&self.name.to_string());
+        }
+    }
+}
+
+/// The capacities of what the offering and of what the accepting end sends in.
+pub(crate) type Capacities = [Capacity; 2];
+
+impl Parts {
+    /// Makes memory with this name for a link, for its accepting end. Whoever has the answer takes the name back when it is
+    /// no longer needed.
+    ///
+    /// # Errors
+    /// [`SegmentError::Call`]: somebody has the name; there are no names here, or there is no memory. Nothing is left then.
+    pub(crate) fn create(name: Name, capacities: Capacities) -> Result<(Self, Named), SegmentError> {
+        if cfg!(not(target_pointer_width = "64")) {
+            return Err(SegmentError::Target);
+        }
+        let whole = NamedMapping::create(&name.to_string(), length(capacities))
+            .map_err(SegmentError::call("shm_open"))?;
+        let name = Named::of(name);
+        let parts = Self::of(whole, capacities, Side::B)?;
+        parts.page.mark(label_of(capacities));
+        Ok((parts, name))
+    }
+
+    /// Maps the memory that the accepting end made, for the offering end, and takes its name back.
+    ///
+    /// # Errors
+    /// What is wrong with it, after a while in which it might have become right. Nothing is mapped then.
+    pub(crate) fn open(name: Name, capacities: Capacities) -> Result<Self, SegmentError> {
+        if cfg!(not(target_pointer_width = "64")) {
+            return Err(SegmentError::Target);
+        }
+        let until = deadline::after(Instant::now(), LIMIT);
+        let name = name.to_string();
+        loop {
+            let tried = Self::try_open(&name, capacities);
+            match tried {
+                Err(error) if is_not_ready(&error) && Instant::now() < until => doze(),
+                Ok(parts) => {
+                    named::unlink(&name);
+                    return Ok(parts);
+                }
+                refused => return refused,
+            }
+        }
+    }
+
+    fn try_open(name: &str, capacities: Capacities) -> Result<Self, SegmentError> {
+        let whole = NamedMapping::open(name).map_err(SegmentError::call("shm_open"))?;
+        let (expected, found) = (length(capacities) as u64, whole.len() as u64);
+        if expected != found {
+            return Err(SegmentError::Size { expected, found });
+        }
+        let parts = Self::of(whole, capacities, Side::A)?;
+        let fields = ["magic number", "version", "layout", "capacity", "capacity"];
+        let words = parts.page.read_label().into_iter().zip(label_of(capacities)).zip(fields);
+        for ((found, expected), field) in words {
+            if found != expected {
+                return Err(SegmentError::Label { field, expected, found });
+            }
+        }
+        Ok(parts)
+    }
+
+    fn of(whole: NamedMapping, capacities: Capacities, side: Side) -> Result<Self, SegmentError> {
+        let (whole, [a, b]) = (Arc::new(whole), capacities);
+        let part = |offset, len| {
+            let found = whole.len() as u64;
+            Place::part(&whole, offset, len)
+                .ok_or(SegmentError::Size { expected: (offset + len) as u64, found })
+        };
+        let page = WaitPage::at(part(0, PAGE)?);
+        let segment_a = part(PAGE, a.segment_len())?;
+        let segment_b = part(PAGE + a.segment_len(), b.segment_len())?;
+        let ((own, sends), (peer, hears)) = match side {
+            Side::A => ((segment_a, a), (segment_b, b)),
+            Side::B => ((segment_b, b), (segment_a, a)),
+        };
+        let own = Arc::new(OwnedSegment::at(own, sends));
+        let peer = Arc::new(PeerSegment::at(peer, hears));
+        Ok(Self { own, peer, page: Arc::new(page) })
+    }
+}
+
+fn length([a, b]: Capacities) -> usize {
+    PAGE + a.segment_len() + b.segment_len()
+}
+
+fn label_of([a, b]: Capacities) -> [u64; LABEL_WORDS] {
+    [LABEL_MAGIC, LABEL_VERSION, LAYOUT_HASH, a.bytes(), b.bytes()]
+}
+
+/// Whether this can be said of memory that is still being made.
+fn is_not_ready(error: &SegmentError) -> bool {
+    match error {
+        SegmentError::Call { errno, .. } => {
+            [Errno::NOENT, Errno::INVAL].map(Errno::raw_os_error).contains(errno)
+        }
+        SegmentError::Label { found, .. } => *found == 0,
+        _ => false,
+    }
+}
+
+impl WaitPage {
+    fn mark(&self, words: [u64; LABEL_WORDS]) {
+        let label = label(self.place());
+        label.iter().zip(words).for_each(|(place, word)| place.store(word, Ordering::Relaxed));
+    }
+
+    /// Each word is compared, and those that are 0 are read again: no order between them is relied on.
+    fn read_label(&self) -> [u64; LABEL_WORDS] {
+        std::array::from_fn(|place| label(self.place())[place].load(Ordering::Relaxed))
+    }
+}
