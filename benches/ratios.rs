@@ -160,7 +160,7 @@ fn unit(shape: Shape) -> fn(f64) -> String {
 
 fn print_rows(measured: &[Measured], shape: Shape) {
     println!(
-        "\n{:<10}{:<32}{:>12}{:>12}{:>12}{:>12}{:>14}{:>10}",
+        "\n{:<10}{:<52}{:>12}{:>12}{:>12}{:>12}{:>14}{:>10}",
         shape.name(),
         "",
         "median",
@@ -178,7 +178,7 @@ fn print_rows(measured: &[Measured], shape: Shape) {
             Shape::OneWay => format!("{:.2} GB/s", value.median * of.row.size as f64 / 1e9),
         };
         println!(
-            "{:>8}  {:<32}{:>12}{:>12}{:>12}{:>12}{:>14}{:>10.2}",
+            "{:>8}  {:<52}{:>12}{:>12}{:>12}{:>12}{:>14}{:>10.2}",
             bytes(of.row.size),
             of.row.subject.name(),
             unit(value.median),
@@ -253,7 +253,7 @@ fn ratios() -> Vec<Ratio> {
 }
 
 fn print_ratios(measured: &[Measured]) {
-    println!("\n{:<64}{:>9}{:>9}{:>9}   wanted", "Ratio", "median", "lowest", "highest");
+    println!("\n{:<84}{:>9}{:>9}{:>9}   wanted", "Ratio", "median", "lowest", "highest");
     for ratio in ratios() {
         let row = |(size, name): (usize, &str)| {
             measured.iter().find(|of| {
@@ -270,7 +270,7 @@ fn print_ratios(measured: &[Measured]) {
             Bound::Nothing => "–".to_owned(),
         };
         println!(
-            "{:<64}{:>9.2}{:>9.2}{:>9.2}   {wanted}",
+            "{:<84}{:>9.2}{:>9.2}{:>9.2}   {wanted}",
             ratio.question, value.median, value.min, value.max
         );
     }

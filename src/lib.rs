@@ -53,7 +53,8 @@
 //! # Trust
 //! Every byte of shared memory has one writing process; the other maps it read-only, and seals keep it so. The one
 //! exception is a page of wait words for each link, on whose values no check leans; and an end that may not make memory
-//! and borrows its own from its peer trusts the peer with that. A peer's words are hints: loaded
+//! and borrows its own from its peer trusts the peer with that. Two ends that were built with the feature `portable`, and of
+//! which the offering one may make no memfd, trust each other with all of theirs. A peer's words are hints: loaded
 //! once into a local, checked, used from the local. No safe function yields a slice over memory that another process
 //! can write; receiving copies out. Rust's memory model has no foreign writer in it: what stands in for that is said
 //! in the chapter of `segment`.
@@ -67,33 +68,53 @@
 //! `the_threads_of_a_cluster_block_every_signal`, `nothing_runs_in_a_cluster_that_has_nothing_to_do`,
 //! `a_master_has_no_thread_for_each_worker`
 
+//! # Other systems
+//! On Linux all of the above is there. Elsewhere [`ring`] is, which asks nothing of a system: it type-checks for macOS and
+//! Windows on x86-64, and was run on neither. `channel`, `cluster` and the feature `portable` are left out there, so that
+//! a program that names them does not compile.
+
 #![allow(rustdoc::private_intra_doc_links, reason = "constants are named where a public page explains them")]
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(
+        dead_code,
+        unused_imports,
+        rustdoc::broken_intra_doc_links,
+        reason = "what uses and names it is left out"
+    )
+)]
+
+#[cfg(all(feature = "portable", not(target_os = "linux")))]
+compile_error!(
+    "the feature `portable` is supported on Linux only: elsewhere Ringway has no handshake to agree on the memory by. \
+     Leave the feature out; `ringway::ring` works without it."
+);
 
 pub mod ring;
 pub(crate) mod sync;
 
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub mod channel;
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub mod cluster;
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod control;
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod link;
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod segment;
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod sys;
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod wait;
 
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub use channel::{LinkChoice, Message, Wait};
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub use cluster::{Cluster, Event, ExitCause, Worker, WorkerId};
 
 /// What the fuzz targets call. Not for anybody else: it changes without notice.
-#[cfg(all(fuzzing, not(loom)))]
+#[cfg(all(fuzzing, target_os = "linux", not(loom)))]
 #[doc(hidden)]
 pub mod internals {
     /// One function for each fuzz target.
@@ -104,6 +125,6 @@ pub mod internals {
 }
 
 /// The examples of README.md.
-#[cfg(all(doctest, not(loom)))]
+#[cfg(all(doctest, target_os = "linux", not(loom)))]
 #[doc = include_str!("../README.md")]
 struct Readme;

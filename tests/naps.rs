@@ -134,6 +134,10 @@ fn who_loses_poll_naps_until_there_is_news() {
         for errno in ERRORS {
             let calls = [libc::SYS_poll, libc::SYS_ppoll];
             child::fork(|| goes_on_without(&calls, errno, LinkChoice::Socket, Cause::HungUp)).succeeds();
+            // Over a portable link the watch thread tells the end, by its epoll.
+            if cfg!(feature = "portable") {
+                child::fork(|| goes_on_without(&calls, errno, LinkChoice::Portable, Cause::Died)).succeeds();
+            }
         }
     });
 }

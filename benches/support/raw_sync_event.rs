@@ -136,12 +136,12 @@ impl Subject for RawSyncEvent {
     type End = RawSyncEnd;
 
     fn name(&self) -> &'static str {
-        let by = if self.by_a_thread { ", set by a thread" } else { "" };
+        let by = if self.by_a_thread { ", a thread sets" } else { "" };
         let (event, segment) = (version("raw_sync"), version("shared_memory"));
         // Kept for the life of the process: there are two.
         static NAMES: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
         NAMES[usize::from(self.by_a_thread)]
-            .get_or_init(|| format!("raw_sync {event} event, shared_memory {segment}{by}"))
+            .get_or_init(|| format!("raw_sync {event}, shared_memory {segment}{by}"))
     }
 
     fn spins(&self) -> bool {

@@ -229,7 +229,9 @@ coded! {
     /// Which kind of link an end wants.
     LinkChoice: u8 {
         /// Shared memory if both ends can have it; else, if both were built with the feature `portable` and it is
-        /// `memfd_create` that is denied, named shared memory; else the socket.
+        /// `memfd_create` that is denied to the offering one, named shared memory; else the socket. Cargo turns a feature on for
+        /// a whole program: who does not trust a peer with named memory, and cannot know what it is built with, asks for
+        /// one of the others.
         Auto = 0 "auto",
         /// Shared memory, or no link at all.
         Shm = 1 "shared memory",

@@ -19,6 +19,15 @@
 //!   Lend   shared memory, or why not  ──[segment]──▶  maps and seals it, goes on as if it had made it
 //! ```
 //!
+//! An offering end that may not make memory either, and was built with the feature `portable`, chooses a name for some; the
+//! accepting end makes it, and the offering one opens it. Nothing is passed then but pidfds:
+//!
+//! ```text
+//!   Hello  a name, why it has one  ──[pidfd]──▶  makes memory with that name
+//!   opens the memory, takes the name back  ◀──[pidfd]──  Attach  named memory, or why not
+//!   Go     named memory, or why not  ──────────────────▶
+//! ```
+//!
 //! Instead of its next message either end may say `Refuse`, and that is the end. Afterwards the socket carries doorbells, and its hang-up
 //! tells that the peer is disconnected.
 //!

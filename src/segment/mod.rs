@@ -39,6 +39,10 @@
 //! `salvage_survives_a_lender_that_writes_what_it_reads`,
 //! `a_lender_that_scribbles_over_what_it_lent_spoils_what_the_borrower_sends_and_no_more`
 //!
+//! # Memory with a name
+//! With the feature `portable` both segments and the wait page may lie in one piece of named memory, which both ends can write:
+//! `named` says what is weaker then.
+//!
 //! # What Rust does not model, and what is relied on instead
 //! Rust's memory model knows threads of one program. It has no notion of a foreign process that writes the same
 //! memory, still less of one that breaks every rule on purpose. This is what stands in for it:

@@ -10,9 +10,9 @@
 
 #[cfg(loom)]
 pub(crate) mod exchange;
-#[cfg(any(test, not(loom)))]
+#[cfg(any(test, all(target_os = "linux", not(loom))))]
 pub(crate) mod latch;
-#[cfg(any(test, not(loom)))]
+#[cfg(any(test, all(target_os = "linux", not(loom))))]
 pub(crate) mod published;
 
 #[cfg(loom)]

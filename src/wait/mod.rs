@@ -39,6 +39,12 @@
 //! way at the second look can be missed, and the first nap outlasts that. tests:
 //! `a_filter_that_comes_later_is_an_error_of_the_fence`, `each_nap_is_twice_as_long_as_the_one_before_up_to_a_bound`
 //!
+//! # Where the sleeper lies
+//! On the wait word, as a futex, or where nobody can ([`Bed`](sleep::Bed)) on the control socket, on which the waker rings
+//! instead of waking. A doorbell stays until it is taken, so one that was rung between the second look and the sleep ends that
+//! sleep at once. Of two sleepers of one end, whoever takes a doorbell off the socket rings for the other one, inside the
+//! process and afterwards.
+//!
 //! # Polling
 //! [`Wait`](spin::Wait) decides. *Adaptive* polls for up to [`SPIN_LIMIT`](spin::SPIN_LIMIT), 50 µs, about what a sleep and
 //! its wake-up cost. How long it polls is learnt for each endpoint: after a wait of at most that limit and a wake-up, 85 µs,
