@@ -176,6 +176,34 @@ fn what_shared_memory_cannot_do_without_makes_the_link_another_one() {
     alone!(|| every_row(|row| !row.obstacle.is_empty()));
 }
 
+/// Named memory is no way out: a link over it has a second thread, and the C library ends a process whose threads wait for
+/// each other without futexes.
+#[test]
+fn without_memfds_and_futexes_the_link_is_a_socket_whatever_was_built_in() {
+    alone!(|| {
+        for (errno, name) in ERRORS {
+            let (ours, theirs) = pair(&options()).unwrap();
+            let mut kept = Some(ours);
+            let peer = child::fork(|| {
+                drop(kept.take());
+                echo(&theirs.connect().unwrap());
+            });
+            let both = child::fork(|| {
+                let ours = kept.take().unwrap();
+                [libc::SYS_memfd_create, libc::SYS_futex].map(|call| seccomp::deny(call, errno));
+                let channel = ours.connect().unwrap();
+                let why = format!("futex: {name} (offering end)");
+                assert_eq!(channel.about().link, LinkKind::Socket);
+                assert_eq!(channel.about().fallback.map(|fallback| fallback.to_string()), Some(why));
+                works(&channel);
+            });
+            drop(kept);
+            both.succeeds();
+            peer.succeeds();
+        }
+    });
+}
+
 /// A link between this process and a child. Membarrier is denied to one or both once they have it.
 fn lose_membarrier(at: At, errno: i32) {
     let (ours, theirs) = pair(&options().link(LinkChoice::Shm)).unwrap();

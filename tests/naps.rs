@@ -97,20 +97,31 @@ fn who_cannot_be_woken_any_more_gets_every_message_and_then_the_end() {
     alone!(|| {
         for errno in ERRORS {
             let gives = |channel: &Channel| channel.try_send(&payload::numbered(0, 0, 100)).unwrap();
-            child::fork(|| wakes_nobody(errno, takes, gives)).succeeds();
             let frees = |channel: &Channel| while channel.try_recv().is_ok() {};
-            child::fork(|| wakes_nobody(errno, sends, frees)).succeeds();
+            // By a futex, and by a packet on the control socket.
+            let links = [(LinkChoice::Shm, libc::SYS_futex), (LinkChoice::Portable, libc::SYS_sendto)];
+            let built = if cfg!(feature = "portable") { 2 } else { 1 };
+            for (link, call) in &links[..built] {
+                child::fork(|| wakes_nobody(*link, *call, errno, takes, gives)).succeeds();
+                child::fork(|| wakes_nobody(*link, *call, errno, sends, frees)).succeeds();
+            }
         }
     });
 }
 
-/// What a process does to which `futex` is denied, once its peer sleeps.
-fn wakes_nobody(errno: i32, sleeper: impl FnOnce(&Channel), denied: impl FnOnce(&Channel)) {
-    let (ours, theirs) = pair(&options(LinkChoice::Shm)).unwrap();
+/// What a process does to which the `call` that wakes is denied, once its peer sleeps.
+fn wakes_nobody(
+    link: LinkChoice,
+    call: libc::c_long,
+    errno: i32,
+    sleeper: impl FnOnce(&Channel),
+    denied: impl FnOnce(&Channel),
+) {
+    let (ours, theirs) = pair(&options(link)).unwrap();
     let mut kept = Some(theirs);
     let process = child::fork(|| {
         let channel = kept.take().unwrap().connect().unwrap();
-        deny_process(libc::SYS_futex, errno);
+        deny_process(call, errno);
         let peer = rustix::process::getppid().unwrap().as_raw_nonzero().get() as u32;
         until(|| is_asleep(peer));
         denied(&channel);

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use support::child::{self, Child, Exit};
 use support::cue::{self, Cue};
-use support::{payload, raw, thread, until};
+use support::{payload, raw, seccomp, thread, until};
 
 /// How often each thing is tried, as often as with the crates.
 const TRIES: u32 = 20;
@@ -300,6 +300,22 @@ fn a_name_is_taken_back_by_whoever_is_left() {
         assert!(exists(&path));
         offering.signal(Signal::CONT);
         assert_eq!(offering.wait(), Exit::Code(0), "it has nobody to hear from");
+        assert!(!exists(&path));
+        // The same, and it never hears that the memory was made: the other end is killed before it has said so.
+        let (ours, theirs) = pair(&options()).unwrap();
+        let mut kept = Some(ours);
+        let accepting = child::fork(|| {
+            drop(kept.take());
+            let _asked = seccomp::hang_in(libc::SYS_sendmsg);
+            let _ = theirs.connect();
+        });
+        let offering = std::thread::spawn(|| kept.unwrap().connect());
+        let path = path_of(&number(&accepting).to_string());
+        sleeps(&accepting);
+        assert!(exists(&path));
+        accepting.kill();
+        accepting.wait();
+        offering.join().unwrap().unwrap_err();
         assert!(!exists(&path));
     });
 }

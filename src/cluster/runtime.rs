@@ -2,7 +2,7 @@
 //!
 //! It sleeps in an epoll of its own on pidfds, control sockets and a bell, tells the [`Supervisor`] what happened,
 //! and does what that answers. No message passes through it, and it waits for nobody: not for a worker (handshakes
-//! advance by what has arrived), not for a user (a sender that is in use is left a note, see `outlet`).
+//! advance by what has arrived; a worker that says that it made named memory and has not costs a tenth of a second), not for a user (a sender that is in use is left a note, see `outlet`).
 //!
 //! It starts the workers itself, because a worker is to die with the thread that started it: this one lives as long
 //! as the cluster, and ends only after the last worker.
@@ -102,6 +102,8 @@ struct Worker<P: Port> {
 /// How far the link has come.
 enum Stage<P: Port> {
     Handshaking(P::Handshake),
+    /// Given up. What it has made has its end when the process has: that may still be about to make something for it.
+    GivenUp(P::Handshake),
     /// Up, but not yet put to use.
     Ready(Link<SenderOf<P>, ReceiverOf<P>>),
     /// In use, or never to be.
@@ -329,9 +331,14 @@ impl<P: Port> Runtime<P> {
     /// A link that is not in use will not be.
     fn drop_link(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        if let Stage::Ready(link) = std::mem::replace(&mut worker.link, Stage::Over) {
-            self.shared.inbox.unwatch(&link.receiver);
-        }
+        worker.link = match std::mem::replace(&mut worker.link, Stage::Over) {
+            Stage::Handshaking(handshake) | Stage::GivenUp(handshake) => Stage::GivenUp(handshake),
+            Stage::Ready(link) => {
+                self.shared.inbox.unwatch(&link.receiver);
+                Stage::Over
+            }
+            Stage::Over => Stage::Over,
+        };
     }
 
     fn process_ended(&mut self, id: WorkerId) -> bool {

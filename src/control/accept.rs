@@ -150,6 +150,8 @@ impl Acceptor {
         self.limits.check(&hello.terms)?;
         self.received = received.unwrap_or(FdKinds::NONE);
         self.chosen = self.choose(&hello, received.err());
+        // Before anything is made or mapped that this end does not want.
+        permit(self.chosen, self.local.choice, hello.choice)?;
         self.hello = Some(hello);
         if let Chosen::Shm | Chosen::Portable(_) = self.chosen {
             self.stage = Stage::Opening;

@@ -27,7 +27,8 @@
 //!
 //! # Guarantees
 //! - Every descriptor that a peer sends is closed, unless it was declared, in its order, and handed to the host.
-//! - [`Session::advance`] never blocks, and takes at most as many packets as the handshake has.
+//! - [`Session::advance`] does not wait for the peer (but for its named memory, a tenth of a second, which a correct one on
+//!   Linux never needs), and takes at most as many packets as the handshake has.
 //! - [`offer`] and [`accept`] end: by agreement, refusal, hang-up, the peer's death, or the time limit.
 
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -69,7 +69,11 @@ impl Bells {
             own.silence();
         }
         let Some(control) = control else { return Waited::Woken };
-        let rung = peer.drain_doorbells();
+        let rung = match peer.drain_doorbells() {
+            // It would be readable for ever.
+            Err(errno) if !control.hangup => return Waited::Failed(errno),
+            rung => rung.unwrap_or(false),
+        };
         if rung {
             other.ring();
         }

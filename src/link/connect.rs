@@ -256,7 +256,8 @@ impl Portable {
 
     fn open(&mut self, terms: &Terms) -> std::result::Result<(), Cause> {
         let name = self.name().ok_or(Cause::new(Obstacle::NotBuilt))?;
-        let parts = named::Parts::open(name, capacities(terms)).map_err(|error| Cause::from(&error))?;
+        let parts =
+            named::Parts::open(name, capacities(terms), named::LIMIT).map_err(|error| Cause::from(&error))?;
         self.memory = Some(parts.into());
         Ok(())
     }

@@ -171,7 +171,10 @@ impl Peer {
     }
 
     /// Takes every doorbell that was rung, and says whether there was any.
-    pub(crate) fn drain_doorbells(&self) -> bool {
+    ///
+    /// # Errors
+    /// The socket cannot be read, and none was taken.
+    pub(crate) fn drain_doorbells(&self) -> Result<bool> {
         let _one_at_a_time = self.wire.as_ref().map(|wire| wire.listen());
         let mut packet = [0; 8];
         // At most what a socket holds: a peer that floods it is met again at the next visit.
@@ -179,11 +182,13 @@ impl Peer {
             match socket::recv(&self.control, &mut packet) {
                 // Said once, when the peer went and left a doorbell unread: what it had sent is still there.
                 Err(Errno::CONNRESET | Errno::MSGSIZE) => {}
-                Ok(0) | Err(_) => return visits > 0,
+                Ok(0) | Err(Errno::AGAIN) => return Ok(visits > 0),
+                Err(_) if visits > 0 => return Ok(true),
+                Err(errno) => return Err(errno),
                 Ok(len) => self.hear(&packet[..len]),
             }
         }
-        true
+        Ok(true)
     }
 
     fn hear(&self, packet: &[u8]) {

@@ -20,7 +20,7 @@
 //!         4096 + length of that      the segment of B
 //! ```
 //!
-//! The label is five words: [`LABEL_MAGIC`], the wire version, the hash of the layout, the capacities of A's and of B's
+//! The label is five words: `LABEL_MAGIC`, the label's version, the hash of the layout, the capacities of A's and of B's
 //! outgoing direction. None of them is ever 0.
 //!
 //! Offsets are the same on every machine, whatever the size of its pages.

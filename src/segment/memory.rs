@@ -131,19 +131,25 @@ impl ShmMemory {
     #[cold]
     fn wake(&self, line: &WaitLine, armed: u32) {
         match (armed & !FENCE_LOST, &self.bell) {
-            // A full socket has been rung before; a peer that is gone needs no bell.
-            (DOORBELL, Some(bell)) => drop(socket::send(&*bell.socket, bell.packet)),
+            (DOORBELL, Some(bell)) => match socket::send(&*bell.socket, bell.packet) {
+                // A full socket has been rung before; a peer that is gone needs no bell.
+                Ok(()) | Err(Errno::AGAIN | Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => {}
+                // Denied since the link was made, or no memory for a byte: the peer would sleep for good.
+                Err(_) => self.mute(),
+            },
             // Whatever else a peer may have armed: a wake-up that nobody waits for is harmless.
             _ => match futex::wake(&line.armed) {
                 // Whoever waits there in a way that this cannot end does so by intent.
                 Ok(()) | Err(Errno::INVAL) => {}
                 // Denied since the link was made: the peer would sleep for good.
-                Err(_) => {
-                    let end = self.mute.as_ref().and_then(Weak::upgrade);
-                    end.iter().for_each(|end| end.cannot_wake());
-                }
+                Err(_) => self.mute(),
             },
         }
+    }
+
+    fn mute(&self) {
+        let end = self.mute.as_ref().and_then(Weak::upgrade);
+        end.iter().for_each(|end| end.cannot_wake());
     }
 }
 

@@ -48,7 +48,7 @@ use std::time::{Duration, Instant};
 
 /// How long memory that is not there, or not ready, is asked for again. Nobody waits so long for a correct peer on Linux,
 /// and a master may have other workers.
-const LIMIT: Duration = Duration::from_millis(100);
+pub(crate) const LIMIT: Duration = Duration::from_millis(100);
 
 /// The version in the label: changes with this file.
 const LABEL_VERSION: u64 = 1;
@@ -122,12 +122,12 @@ impl Parts {
     /// Maps the memory that the accepting end made, for the offering end, and takes its name back.
     ///
     /// # Errors
-    /// What is wrong with it, after a while in which it might have become right. Nothing is mapped then.
-    pub(crate) fn open(name: Name, capacities: Capacities) -> Result<Self, SegmentError> {
+    /// What is wrong with it, after `limit`, in which it might have become right. Nothing is mapped then.
+    pub(crate) fn open(name: Name, capacities: Capacities, limit: Duration) -> Result<Self, SegmentError> {
         if cfg!(not(target_pointer_width = "64")) {
             return Err(SegmentError::Target);
         }
-        let until = deadline::after(Instant::now(), LIMIT);
+        let until = deadline::after(Instant::now(), limit);
         let name = name.to_string();
         loop {
             let tried = Self::try_open(&name, capacities);

@@ -4,7 +4,9 @@
 //! a forked child would take it from its parent; and an error is the system's number.
 //!
 //! What it cannot give: whoever has the name can change the size, so an access may raise `SIGBUS` if the peer shrinks the
-//! memory. Each mapping holds a descriptor for as long as it lasts.
+//! memory. Each mapping holds a descriptor for as long as it lasts, and a forked child a copy of that, which pins the memory
+//! until the child ends or executes another program. A process whose standard input is closed, so that the descriptor is
+//! number 0, keeps it for good.
 
 #![allow(unsafe_code)]
 
@@ -42,7 +44,9 @@ impl NamedMapping {
         if getrlimit(Resource::Fsize).current.is_some_and(|most| len as u64 > most) {
             return Err(Errno::FBIG);
         }
-        let made = ShmemConf::new().os_id(name).size(len).create().map_err(|error| errno(&error))?;
+        let made = ShmemConf::new().os_id(name).size(len).create().map_err(|error| errno(&error));
+        // That crate leaves the name of what it could not map, if its descriptor was number 0.
+        let made = made.inspect_err(|error| _ = (*error != Errno::EXIST).then(|| unlink(name)))?;
         let made = Self::finish(made).and_then(|made| {
             let fd = shm::open(name, OFlags::RDWR, Mode::empty())?;
             // A page that is not there yet would be asked for by an access, which cannot be refused but by a signal.

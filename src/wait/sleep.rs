@@ -147,9 +147,14 @@ fn sleep(condition: &mut impl Condition, bed: &impl Bed, deadline: Option<Instan
             _ => naps = Naps::new(),
         }
         // Whoever was woken for something need not arm, and fence, to find it.
-        if condition.holds() {
+        let ended = match condition.holds() {
+            true => Some(Ended::Ready),
+            // A bed may end a sleep again and again: a peer that rings for nothing, a system that refuses.
+            false => deadline.is_some_and(|end| Instant::now() >= end).then_some(Ended::TimedOut),
+        };
+        if let Some(ended) = ended {
             condition.disarm();
-            return Ended::Ready;
+            return ended;
         }
     }
 }

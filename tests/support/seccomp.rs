@@ -2,6 +2,7 @@
 
 use super::raw;
 use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, c_long, sock_filter};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 
@@ -13,6 +14,11 @@ pub fn deny(number: c_long, errno: i32) {
 /// The same for every thread of this process.
 pub fn deny_process(number: c_long, errno: i32) {
     raw::filter_process(&program(number, libc::SECCOMP_RET_ERRNO | errno as u32));
+}
+
+/// A call of `number` by this thread does not return, for as long as the answer is kept.
+pub fn hang_in(number: c_long) -> OwnedFd {
+    raw::filter_and_ask(&program(number, libc::SECCOMP_RET_USER_NOTIF))
 }
 
 /// Of the calls of `number` as many fail with `errno` as `left` says, which counts them down; the others are made. Once

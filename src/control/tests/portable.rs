@@ -90,6 +90,16 @@ fn another_obstacle_than_memfd_is_no_reason_for_named_memory() {
     assert_eq!(ends, [Ok(why), Ok(why)]);
 }
 
+#[test]
+fn who_wants_no_named_memory_refuses_it_before_it_makes_any() {
+    let now = Instant::now();
+    let why = Fallback { at: End::Offerer, cause: denied() };
+    let hello = Hello { chosen: Chosen::Portable(why), fds: FdKinds::NONE, name: Some(NAME), ..hello() };
+    let acceptance = Acceptance { local: end(true, Ok(()), Shm), ..acceptance() };
+    let mut accepting = At::start(acceptor(acceptance, now), now);
+    assert_eq!(refusal(accepting.hear(&a_hello(hello))), Refusal::NoSharedMemory(why));
+}
+
 /// The one that finds out refuses with the reason, and the other one hears it.
 fn refused(ours: Local, theirs: Local, opening: Result<(), Cause>, at: End, cause: Cause) {
     let why = Fallback { at, cause };
