@@ -1,6 +1,7 @@
 //! From two control sockets to a link: what each end brings to the handshake, and what it makes of the agreement.
 
 use super::peer::Peer;
+use super::portable::{Memory, Portable};
 use super::rx::Rx;
 use super::shm::{ShmRx, ShmTx};
 use super::socket::SocketEnd;
@@ -13,8 +14,6 @@ use crate::control::identity::Identity;
 use crate::control::message::{Features, Hello, Terms};
 use crate::control::offer::Offer;
 use crate::ring::{Consumer, Producer};
-#[cfg(feature = "portable")]
-use crate::segment::named::{self, Named};
 use crate::segment::{Capacity, LAYOUT_HASH, Name, OwnedSegment, PeerSegment, ShmMemory, Side, WaitPage};
 use crate::sys::fork::Origin;
 use crate::sys::{Errno, Result, futex, membarrier, pidfd, process};
@@ -61,23 +60,6 @@ struct Shared {
     peer: Option<Arc<PeerSegment>>,
 }
 
-/// All that a link over shared memory needs.
-#[derive(Debug)]
-struct Memory {
-    own: Arc<OwnedSegment>,
-    peer: Arc<PeerSegment>,
-    page: Arc<WaitPage>,
-}
-
-/// What one end has of named memory.
-#[derive(Debug, Default)]
-struct Portable {
-    memory: Option<Memory>,
-    /// Until the link is made or given up.
-    #[cfg(feature = "portable")]
-    name: Option<Named>,
-}
-
 /// One end of a handshake: the host of its machine.
 #[derive(Debug)]
 pub(crate) struct End {
@@ -102,7 +84,7 @@ impl End {
         });
         let portable = match &made {
             Ok(_) => Err(Cause::new(Obstacle::AskedFor)),
-            Err(cause) => Portable::offering(&wish, *cause),
+            Err(cause) => Portable::offering(wish.choice, *cause),
         };
         Self::new(Side::A, wish, made, portable)
     }
@@ -222,79 +204,6 @@ impl End {
         let end = SocketEnd { control, data, peer_data, pidfd };
         let (tx, rx) = end.open(capacity.bytes(), terms.max_message)?;
         Ok(Link { tx: Tx::Socket(Box::new(tx)), rx: Rx::Socket(Box::new(rx)) })
-    }
-}
-
-#[cfg(feature = "portable")]
-impl Portable {
-    /// Named memory is offered if it is asked for, or if `cause` says that no other may be made.
-    fn offering(wish: &Wish, cause: Cause) -> std::result::Result<Self, Cause> {
-        match wish.choice {
-            LinkChoice::Portable => {}
-            LinkChoice::Auto if cause.is_memfd_denied() => {}
-            _ => return Err(cause),
-        }
-        let name = Named::new().map_err(|error| Cause::from(&error))?;
-        Ok(Self { memory: None, name: Some(name) })
-    }
-
-    /// The accepting end makes it when it is told the name.
-    fn accepting() -> std::result::Result<Self, Cause> {
-        Ok(Self::default())
-    }
-
-    fn name(&self) -> Option<Name> {
-        self.name.as_ref().map(Named::name)
-    }
-
-    fn create(&mut self, terms: &Terms, name: Name) -> std::result::Result<(), Cause> {
-        let made = named::Parts::create(name, capacities(terms));
-        let (parts, name) = made.map_err(|error| Cause::from(&error))?;
-        *self = Self { memory: Some(parts.into()), name: Some(name) };
-        Ok(())
-    }
-
-    fn open(&mut self, terms: &Terms) -> std::result::Result<(), Cause> {
-        let name = self.name().ok_or(Cause::new(Obstacle::NotBuilt))?;
-        let parts =
-            named::Parts::open(name, capacities(terms), named::LIMIT).map_err(|error| Cause::from(&error))?;
-        self.memory = Some(parts.into());
-        Ok(())
-    }
-}
-
-#[cfg(feature = "portable")]
-impl From<named::Parts> for Memory {
-    fn from(named::Parts { own, peer, page }: named::Parts) -> Self {
-        Self { own, peer, page }
-    }
-}
-
-#[cfg(feature = "portable")]
-fn capacities(terms: &Terms) -> named::Capacities {
-    [terms.to_acceptor, terms.to_offerer]
-}
-
-#[cfg(not(feature = "portable"))]
-impl Portable {
-    fn offering(_: &Wish, _: Cause) -> std::result::Result<Self, Cause> {
-        Self::accepting()
-    }
-
-    fn accepting() -> std::result::Result<Self, Cause> {
-        Err(Cause::new(Obstacle::NotBuilt))
-    }
-
-    fn name(&self) -> Option<Name> {
-        None
-    }
-
-    fn create(&mut self, _: &Terms, _: Name) -> std::result::Result<(), Cause> {
-        Err(Cause::new(Obstacle::NotBuilt))
-    }
-
-    fn open(&mut self, _: &Terms) -> std::result::Result<(), Cause> {
-        Err(Cause::new(Obstacle::NotBuilt))
     }
 }
 

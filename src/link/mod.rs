@@ -79,6 +79,7 @@ pub(crate) mod connect;
 pub(crate) mod error;
 mod grant;
 pub(crate) mod peer;
+mod portable;
 mod rx;
 pub(crate) mod shm;
 pub(crate) mod socket;

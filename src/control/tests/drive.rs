@@ -87,26 +87,30 @@ fn sessions_advance_without_blocking() {
 #[test]
 fn a_peer_that_never_speaks_ends_by_the_time_limit_and_is_told() {
     let limit = Duration::from_millis(20);
-    let timed_out = |end: Result<Established, Refusal>, expected| match end.unwrap_err() {
-        Refusal::TimedOut { stage, after } => assert!(stage == expected && after >= limit),
+    // The end begins after that instant, so what it says that it took is no more than what is seen from here.
+    let timed_out = |begun: Instant, end: Result<Established, Refusal>, expected| match end.unwrap_err() {
+        Refusal::TimedOut { stage, after } => {
+            assert_eq!(stage, expected);
+            assert!(begun.elapsed() >= limit && !after.is_zero() && after <= begun.elapsed(), "{after:?}");
+        }
         other => panic!("{other}"),
     };
     let (a, b) = socket::pair().unwrap();
     let host = &mut Host::new(Ok(()));
-    let until = Instant::now() + limit;
-    timed_out(drive::offer(a.as_fd(), None, offer(), host, until), Stage::AwaitingAttach);
+    let begun = Instant::now();
+    timed_out(begun, drive::offer(a.as_fd(), None, offer(), host, begun + limit), Stage::AwaitingAttach);
     assert_eq!(heard(b.as_fd()).kind(), Kind::Hello);
     assert_eq!(heard(b.as_fd()), Message::Refuse(refuse(Reason::TimedOut)));
 
     let (a, b) = socket::pair().unwrap();
-    let until = Instant::now() + limit;
-    timed_out(drive::accept(b.as_fd(), None, acceptance(), host, until), Stage::AwaitingHello);
+    let begun = Instant::now();
+    timed_out(begun, drive::accept(b.as_fd(), None, acceptance(), host, begun + limit), Stage::AwaitingHello);
     assert_eq!(heard(a.as_fd()), Message::Refuse(refuse(Reason::TimedOut)));
 
     let (a, b) = socket::pair().unwrap();
     greet(a.as_fd());
-    let until = Instant::now() + limit;
-    timed_out(drive::accept(b.as_fd(), None, acceptance(), host, until), Stage::AwaitingGo);
+    let begun = Instant::now();
+    timed_out(begun, drive::accept(b.as_fd(), None, acceptance(), host, begun + limit), Stage::AwaitingGo);
     assert_eq!(heard(a.as_fd()).kind(), Kind::Attach);
     assert_eq!(heard(a.as_fd()), Message::Refuse(refuse(Reason::TimedOut)));
 }
