@@ -65,7 +65,7 @@
 //!
 //! | way to sleep | why not, or why |
 //! |---|---|
-//! | raw_sync's event | on Unix a mutex and a condition of the C library in the memory itself: who is killed with the mutex keeps it, and `set()` and `wait()` hang, whatever the time-out; a waiter that is killed makes the third `set()` after it hang. Either would need a thread for each link |
+//! | raw_sync's event | on Unix a mutex and a condition of the C library in the memory itself: who is killed with the mutex keeps it, and then a `set()` hangs, and a `wait()` that has to take it back, whatever its time-out; a waiter that is killed makes the third `set()` after it hang. Each would need a thread for each link |
 //! | a futex | only Linux has any, and this link is to leave it one day |
 //! | the doorbell | chosen: the peer's death ends every wait, a wake-up stays until it is heard, and no thread is needed. A sleeper's round trip takes 1.05 to 1.24 of a futex's; raw_sync's event with a thread that sets takes 1.06 to 1.15 of the doorbell's (README has how that was measured) |
 //!
