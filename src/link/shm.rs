@@ -66,13 +66,11 @@ impl ShmTx {
             return false;
         }
         match self.peer.turns.occasion() {
-            Occasion::Stream => self.producer.push_fast(message),
-            Occasion::Turn => self.send_turn(message),
-            Occasion::Second => {
-                self.peer.turns.stream();
-                self.producer.push_fast(message)
-            }
+            Occasion::Stream => {}
+            Occasion::Turn => return self.send_turn(message),
+            Occasion::Second => self.peer.turns.stream(),
         }
+        self.producer.push_fast(message)
     }
 
     /// The same, when the peer may be waiting for this one message. Apart, so that streams have the registers to themselves.

@@ -24,6 +24,10 @@ pub fn store(words: &[AtomicU64], source: &[u8]) {
     if source.len() >= STRING_FROM {
         return string_store(words, source);
     }
+    // A message of one word, such as a number: the loop's preparations took longer than the word.
+    if let (Some(word), Ok(bytes)) = (words.first(), <[u8; 8]>::try_from(source)) {
+        return word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+    }
     let (whole, last) = words.split_at(source.len() / 8);
     let chunks = source.chunks_exact(8);
     let rest = chunks.remainder();
@@ -85,6 +89,11 @@ pub fn load(words: &[AtomicU64], target: &mut [u8]) {
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
     if target.len() >= STRING_FROM {
         return string_load(words, target);
+    }
+    // As in `store`.
+    if let (Some(word), Ok(bytes)) = (words.first(), <&mut [u8; 8]>::try_from(&mut *target)) {
+        *bytes = word.load(Ordering::Relaxed).to_ne_bytes();
+        return;
     }
     let (whole, last) = words.split_at(target.len() / 8);
     let (chunks, rest) = target.split_at_mut(target.len() & !7);
