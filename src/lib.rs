@@ -7,7 +7,8 @@
 //!
 //! - [`cluster`]: a master and its workers, started, heard and stopped.
 //! - [`channel`]: two ends that send messages to each other, in two threads or two processes.
-//! - [`ring`]: one producer, one consumer, bytes in and bytes out, over any memory.
+//! - [`ring`]: one producer, one consumer, bytes in and bytes out, over any memory; with the feature `portable` also over memory
+//!   with a name (`named`).
 //!
 //! And what carries them, for who reads the source:
 //!
@@ -67,11 +68,12 @@
 //! cluster has `ringway-cluster` too, however many workers there are. tests:
 //! `the_threads_of_a_cluster_block_every_signal`, `nothing_runs_in_a_cluster_that_has_nothing_to_do`,
 //! `a_master_has_no_thread_for_each_worker`
-
+//!
 //! # Other systems
-//! On Linux all of the above is there. Elsewhere [`ring`] is, which asks nothing of a system: it type-checks for macOS and
-//! Windows on x86-64, and was run on neither. `channel`, `cluster` and the feature `portable` are left out there, so that
-//! a program that names them does not compile.
+//! On Linux all of the above is there. Elsewhere [`ring`] is, which asks nothing of a system, and with the feature `portable`
+//! `named`, rings between two processes over memory with a name. Both type-check for macOS and Windows on x86-64, and were run
+//! on neither. `channel` and `cluster` are left out there, so that a program that names them does not compile, and the compiler
+//! says that they are for Linux.
 
 #![allow(rustdoc::private_intra_doc_links, reason = "constants are named where a public page explains them")]
 #![cfg_attr(
@@ -84,12 +86,6 @@
     )
 )]
 
-#[cfg(all(feature = "portable", not(target_os = "linux")))]
-compile_error!(
-    "the feature `portable` is supported on Linux only: elsewhere Ringway has no handshake to agree on the memory by. \
-     Leave the feature out; `ringway::ring` works without it."
-);
-
 pub mod ring;
 pub(crate) mod sync;
 
@@ -101,9 +97,12 @@ pub mod cluster;
 pub(crate) mod control;
 #[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod link;
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(feature = "portable", not(loom)))]
+pub mod named;
+#[cfg(all(any(target_os = "linux", feature = "portable"), not(loom)))]
 pub(crate) mod segment;
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(any(target_os = "linux", feature = "portable"), not(loom)))]
+#[cfg_attr(not(target_os = "linux"), path = "sys/elsewhere.rs")]
 pub(crate) mod sys;
 #[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod wait;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# the library type-checks for other processors and systems, and says where a feature is not for one
+# the library type-checks for other processors and systems, and the compiler says what is not for one
 source .ci/lib.sh
 readonly FOREIGN="x86_64-pc-windows-gnu x86_64-apple-darwin"
 absent=()
@@ -12,14 +12,35 @@ if have aarch64-unknown-linux-gnu; then
   run cargo check --locked --lib --no-default-features --target aarch64-unknown-linux-gnu
   run cargo check --locked --lib --all-features --target aarch64-unknown-linux-gnu
 fi
-log=$(mktemp)
+# There: the ring alone, and with `portable` rings over named memory.
+away=$(mktemp -d)
+cat >"$away/Cargo.toml" <<EOF
+[package]
+name = "away"
+version = "0.0.0"
+edition = "2024"
+[dependencies]
+ringway = { path = "$PWD", features = ["portable"] }
+[lib]
+path = "lib.rs"
+EOF
+cp Cargo.lock "$away/"
 for target in $FOREIGN; do
   have "$target" || continue
-  RUSTFLAGS="-D warnings" CARGO_TARGET_DIR=target/foreign run cargo check --locked --lib --target "$target"
+  export CARGO_TARGET_DIR=target/foreign RUSTFLAGS="-D warnings"
+  run cargo check --locked --lib --target "$target"
+  run cargo check --locked --lib --features portable --target "$target"
+  echo 'pub use ringway::{named::{create, open}, ring::Producer};' >"$away/lib.rs"
+  run cargo check --manifest-path "$away/Cargo.toml" --target "$target"
   # What is for Linux alone is refused, in words.
-  ! CARGO_TARGET_DIR=target/foreign cargo check --locked --lib --features portable --target "$target" >"$log" 2>&1 ||
-    die "the feature \`portable\` claims to work on $target"
-  grep -q 'the feature `portable` is supported on Linux only' "$log" || die "$(cat "$log")"
+  for module in channel cluster; do
+    echo "pub use ringway::$module;" >"$away/lib.rs"
+    ! cargo check --manifest-path "$away/Cargo.toml" --target "$target" >"$away/log" 2>&1 ||
+      die "\`$module\` claims to work on $target"
+    grep -q "no \`$module\` in the root" "$away/log" && grep -q 'target_os = "linux"' "$away/log" ||
+      die "$(cat "$away/log")"
+  done
+  unset CARGO_TARGET_DIR RUSTFLAGS
 done
-rm "$log"
+rm -r "$away"
 [ ${#absent[@]} -eq 0 ] || skip "the standard libraries of these cannot be had: ${absent[*]}"

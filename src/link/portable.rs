@@ -3,7 +3,9 @@
 use crate::control::fallback::{Cause, LinkChoice, Obstacle};
 use crate::control::message::Terms;
 #[cfg(feature = "portable")]
-use crate::segment::named::{self, Named};
+use crate::segment::Parts;
+#[cfg(feature = "portable")]
+use crate::segment::named::{Capacities, LIMIT, Named};
 use crate::segment::{Name, OwnedSegment, PeerSegment, WaitPage};
 use std::sync::Arc;
 
@@ -47,7 +49,7 @@ impl Portable {
     }
 
     pub(super) fn create(&mut self, terms: &Terms, name: Name) -> Result<(), Cause> {
-        let made = named::Parts::create(name, capacities(terms));
+        let made = Parts::create(name, capacities(terms));
         let (parts, name) = made.map_err(|error| Cause::from(&error))?;
         *self = Self { memory: Some(parts.into()), name: Some(name) };
         Ok(())
@@ -55,22 +57,21 @@ impl Portable {
 
     pub(super) fn open(&mut self, terms: &Terms) -> Result<(), Cause> {
         let name = self.name().ok_or(Cause::new(Obstacle::NotBuilt))?;
-        let parts =
-            named::Parts::open(name, capacities(terms), named::LIMIT).map_err(|error| Cause::from(&error))?;
+        let parts = Parts::open(name, capacities(terms), LIMIT).map_err(|error| Cause::from(&error))?;
         self.memory = Some(parts.into());
         Ok(())
     }
 }
 
 #[cfg(feature = "portable")]
-impl From<named::Parts> for Memory {
-    fn from(named::Parts { own, peer, page }: named::Parts) -> Self {
+impl From<Parts> for Memory {
+    fn from(Parts { own, peer, page }: Parts) -> Self {
         Self { own, peer, page }
     }
 }
 
 #[cfg(feature = "portable")]
-fn capacities(terms: &Terms) -> named::Capacities {
+fn capacities(terms: &Terms) -> Capacities {
     [terms.to_acceptor, terms.to_offerer]
 }
 

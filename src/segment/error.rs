@@ -1,6 +1,7 @@
 //! Why a segment was not made, or a peer's not taken.
 
 use crate::sys::Errno;
+#[cfg(target_os = "linux")]
 use crate::sys::memfd::SealFlags;
 use std::fmt;
 
@@ -25,11 +26,13 @@ pub enum SegmentError {
     /// The peer's descriptor is not open for reading and writing, as a segment's maker opens it.
     NotReadWrite,
     /// The peer's memory can still change its size or its writers.
+    #[cfg(target_os = "linux")]
     Unsealed {
         /// The seals that it lacks.
         missing: Seals,
     },
     /// The peer's wait page, or the memory that it lent, cannot be written.
+    #[cfg(target_os = "linux")]
     Sealed {
         /// The seals that it must not have.
         excess: Seals,
@@ -65,7 +68,9 @@ impl SegmentError {
             Self::Target => "32-bit target",
             Self::NotMemfd { .. } => "not a memfd",
             Self::NotReadWrite => "not open for reading and writing",
+            #[cfg(target_os = "linux")]
             Self::Unsealed { .. } => "seals missing",
+            #[cfg(target_os = "linux")]
             Self::Sealed { .. } => "sealed against writing",
             Self::Label { .. } => "not the memory of this link",
             Self::Size { .. } => "wrong size",
@@ -94,7 +99,9 @@ impl fmt::Display for SegmentError {
             Self::NotReadWrite => f.write_str(
                 "the peer's descriptor is not open for reading and writing: pass the one it was made with",
             ),
+            #[cfg(target_os = "linux")]
             Self::Unsealed { missing } => write!(f, "the peer's memory lacks the seals {missing}"),
+            #[cfg(target_os = "linux")]
             Self::Sealed { excess } => {
                 write!(f, "the peer's memory cannot be written: it has the seals {excess}")
             }
@@ -114,15 +121,18 @@ impl fmt::Display for SegmentError {
 impl std::error::Error for SegmentError {}
 
 /// A set of seals, by their names.
+#[cfg(target_os = "linux")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seals(u32);
 
+#[cfg(target_os = "linux")]
 impl From<SealFlags> for Seals {
     fn from(flags: SealFlags) -> Self {
         Self(flags.bits())
     }
 }
 
+#[cfg(target_os = "linux")]
 impl fmt::Display for Seals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = SealFlags::from_bits_retain(self.0).iter_names().map(|(name, _)| name);
@@ -130,6 +140,7 @@ impl fmt::Display for Seals {
     }
 }
 
+#[cfg(target_os = "linux")]
 impl fmt::Debug for Seals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Seals({self})")

@@ -41,7 +41,7 @@
 //!
 //! # Memory with a name
 //! With the feature `portable` both segments and the wait page may lie in one piece of named memory, which both ends can write:
-//! `named` says what is weaker then.
+//! `named` says what is weaker then. That is all that there is of this layer on other systems than Linux.
 //!
 //! # What Rust does not model, and what is relied on instead
 //! Rust's memory model knows threads of one program. It has no notion of a foreign process that writes the same
@@ -64,28 +64,49 @@
 //! peer's descriptor. Nothing stays open or mapped after one. The link falls back to a socket and shows it as
 //! the reason.
 
-#![allow(dead_code, unused_imports, reason = "the links that use it come next")]
+#![allow(dead_code, unused_imports, reason = "some of it is for one feature, one system, or tests")]
 
 mod error;
 mod layout;
-mod memory;
 mod name;
-#[cfg(feature = "portable")]
-pub(crate) mod named;
-mod owned;
-mod peer;
 mod place;
 mod view;
+
+#[cfg(target_os = "linux")]
+mod memory;
+#[cfg(target_os = "linux")]
+mod owned;
+#[cfg(target_os = "linux")]
+mod peer;
+#[cfg(target_os = "linux")]
 mod wait_page;
 
-#[cfg(test)]
+#[cfg(feature = "portable")]
+pub(crate) mod named;
+#[cfg(all(feature = "portable", target_os = "linux"))]
+mod parts;
+#[cfg(feature = "portable")]
+mod polled;
+
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
 
-pub use error::{Seals, SegmentError};
+#[cfg(target_os = "linux")]
+pub use error::Seals;
+pub use error::SegmentError;
 pub use layout::{Capacity, CapacityError};
 pub(crate) use layout::{LAYOUT_HASH, Side};
+pub use name::{Name, NameError};
+
+#[cfg(target_os = "linux")]
 pub(crate) use memory::{Mute, ShmMemory};
-pub use name::Name;
+#[cfg(target_os = "linux")]
 pub(crate) use owned::OwnedSegment;
+#[cfg(all(feature = "portable", target_os = "linux"))]
+pub(crate) use parts::Parts;
+#[cfg(target_os = "linux")]
 pub(crate) use peer::PeerSegment;
+#[cfg(feature = "portable")]
+pub use polled::NamedMemory;
+#[cfg(target_os = "linux")]
 pub(crate) use wait_page::WaitPage;

@@ -31,17 +31,16 @@
 //! tests: `named_memory_that_is_still_being_made_is_waited_for`
 
 use super::error::SegmentError;
-use super::layout::{Capacity, LABEL_MAGIC, LABEL_WORDS, LAYOUT_HASH, PAGE, Side};
+use super::layout::{Capacity, LABEL_MAGIC, LABEL_WORDS, LAYOUT_HASH, PAGE};
 use super::name::Name;
-use super::owned::OwnedSegment;
-use super::peer::PeerSegment;
 use super::place::Place;
-use super::view::label;
-use super::wait_page::WaitPage;
+use super::view::{SegmentView, label};
 use crate::sync::Ordering;
-use crate::sys::fork::Origin;
-use crate::sys::named::{self, NamedMapping};
-use crate::sys::{Errno, deadline};
+use crate::sys::Errno;
+#[cfg(not(target_os = "linux"))]
+use crate::sys::doze;
+use crate::sys::named::{self, NamedMapping, Origin};
+#[cfg(target_os = "linux")]
 use crate::wait::nap::doze;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,12 +52,15 @@ pub(crate) const LIMIT: Duration = Duration::from_millis(100);
 /// The version in the label: changes with this file.
 const LABEL_VERSION: u64 = 1;
 
-/// What one end of a link has of named memory.
+/// The length is a multiple of so many bytes. Elsewhere a system may round it up to its pages, of 16 KiB or 64 KiB.
+const GRAIN: usize = if cfg!(target_os = "linux") { PAGE } else { 64 * 1024 };
+
+/// Named memory as it is mapped: the parts that the [layout](super::layout) has of it.
 #[derive(Debug)]
-pub(crate) struct Parts {
-    pub(crate) own: Arc<OwnedSegment>,
-    pub(crate) peer: Arc<PeerSegment>,
-    pub(crate) page: Arc<WaitPage>,
+pub(crate) struct Whole {
+    pub(super) page: Place,
+    /// Of the end that opened it, and of the one that made it.
+    pub(super) segments: [SegmentView; 2],
 }
 
 /// A name that is taken back on drop, in the process that made it.
@@ -74,9 +76,7 @@ impl Named {
     /// # Errors
     /// [`SegmentError::Call`]: there is no randomness here.
     pub(crate) fn new() -> Result<Self, SegmentError> {
-        let mut bits = [0; Name::LEN];
-        named::random(&mut bits).map_err(SegmentError::call("getrandom"))?;
-        Ok(Self::of(Name::from_bytes(bits)))
+        Ok(Self::of(choose()?))
     }
 
     /// One that the peer has chosen.
@@ -98,89 +98,110 @@ impl Drop for Named {
     }
 }
 
+/// A name that nobody has.
+///
+/// # Errors
+/// [`SegmentError::Call`]: there is no randomness here.
+pub(crate) fn choose() -> Result<Name, SegmentError> {
+    let mut bits = [0; Name::LEN];
+    named::random(&mut bits).map_err(SegmentError::call("getrandom"))?;
+    Ok(Name::from_bytes(bits))
+}
+
 /// The capacities of what the offering and of what the accepting end sends in.
 pub(crate) type Capacities = [Capacity; 2];
 
-impl Parts {
-    /// Makes memory with this name for a link, for its accepting end. Whoever has the answer takes the name back when it is
-    /// no longer needed.
+/// What is still to be done to a mapping.
+type Prepare = fn(NamedMapping) -> Result<NamedMapping, Errno>;
+
+impl Whole {
+    /// Makes memory with this name. Whoever has the answer takes the name back when it is no longer needed.
     ///
     /// # Errors
     /// [`SegmentError::Call`]: somebody has the name; there are no names here, or there is no memory. Nothing is left then.
-    pub(crate) fn create(name: Name, capacities: Capacities) -> Result<(Self, Named), SegmentError> {
+    pub(crate) fn create(
+        name: Name,
+        capacities: Capacities,
+        prepare: Prepare,
+    ) -> Result<(Self, Named), SegmentError> {
         if cfg!(not(target_pointer_width = "64")) {
             return Err(SegmentError::Target);
         }
-        let whole = NamedMapping::create(&name.to_string(), length(capacities))
-            .map_err(SegmentError::call("shm_open"))?;
+        let mapping = NamedMapping::create(&name.to_string(), length(capacities));
+        let mapping = mapping.map_err(SegmentError::call("shm_open"))?;
         let name = Named::of(name);
-        let parts = Self::of(whole, capacities, Side::B)?;
-        parts.page.mark(label_of(capacities));
-        Ok((parts, name))
+        let whole = Self::of(prepare(mapping).map_err(SegmentError::call("shm_open"))?, capacities)?;
+        let words = label(&whole.page).iter().zip(label_of(capacities));
+        words.for_each(|(place, word)| place.store(word, Ordering::Relaxed));
+        Ok((whole, name))
     }
 
-    /// Maps the memory that the accepting end made, for the offering end, and takes its name back.
+    /// Maps the memory that the other end made, and takes its name back.
     ///
     /// # Errors
     /// What is wrong with it, after `limit`, in which it might have become right. Nothing is mapped then.
-    pub(crate) fn open(name: Name, capacities: Capacities, limit: Duration) -> Result<Self, SegmentError> {
+    pub(crate) fn open(
+        name: Name,
+        capacities: Capacities,
+        limit: Duration,
+        prepare: Prepare,
+    ) -> Result<Self, SegmentError> {
         if cfg!(not(target_pointer_width = "64")) {
             return Err(SegmentError::Target);
         }
-        let until = deadline::after(Instant::now(), limit);
+        let until = Instant::now().checked_add(limit);
         let name = name.to_string();
         loop {
-            let tried = Self::try_open(&name, capacities);
+            let tried = Self::try_open(&name, capacities, prepare);
             match tried {
-                Err(error) if is_not_ready(&error) && Instant::now() < until => doze(),
-                Ok(parts) => {
+                Err(error) if is_not_ready(&error) && until.is_none_or(|until| Instant::now() < until) => {
+                    doze();
+                }
+                Ok(whole) => {
                     named::unlink(&name);
-                    return Ok(parts);
+                    return Ok(whole);
                 }
                 refused => return refused,
             }
         }
     }
 
-    fn try_open(name: &str, capacities: Capacities) -> Result<Self, SegmentError> {
-        let whole = NamedMapping::open(name).map_err(SegmentError::call("shm_open"))?;
-        let (expected, found) = (length(capacities) as u64, whole.len() as u64);
+    fn try_open(name: &str, capacities: Capacities, prepare: Prepare) -> Result<Self, SegmentError> {
+        let mapping = NamedMapping::open(name).and_then(prepare);
+        let mapping = mapping.map_err(SegmentError::call("shm_open"))?;
+        let (expected, found) = (length(capacities) as u64, mapping.len() as u64);
         if expected != found {
             return Err(SegmentError::Size { expected, found });
         }
-        let parts = Self::of(whole, capacities, Side::A)?;
+        let whole = Self::of(mapping, capacities)?;
         let fields = ["magic number", "version", "layout", "capacity", "capacity"];
-        let words = parts.page.read_label().into_iter().zip(label_of(capacities)).zip(fields);
-        for ((found, expected), field) in words {
+        // Each word is compared, and those that are 0 are read again: no order between them is relied on.
+        let words = label(&whole.page).iter().map(|word| word.load(Ordering::Relaxed));
+        for ((found, expected), field) in words.zip(label_of(capacities)).zip(fields) {
             if found != expected {
                 return Err(SegmentError::Label { field, expected, found });
             }
         }
-        Ok(parts)
+        Ok(whole)
     }
 
-    fn of(whole: NamedMapping, capacities: Capacities, side: Side) -> Result<Self, SegmentError> {
-        let (whole, [a, b]) = (Arc::new(whole), capacities);
+    fn of(mapping: NamedMapping, [a, b]: Capacities) -> Result<Self, SegmentError> {
+        let mapping = Arc::new(mapping);
         let part = |offset, len| {
-            let found = whole.len() as u64;
-            Place::part(&whole, offset, len)
+            let found = mapping.len() as u64;
+            Place::part(&mapping, offset, len)
                 .ok_or(SegmentError::Size { expected: (offset + len) as u64, found })
         };
-        let page = WaitPage::at(part(0, PAGE)?);
-        let segment_a = part(PAGE, a.segment_len())?;
-        let segment_b = part(PAGE + a.segment_len(), b.segment_len())?;
-        let ((own, sends), (peer, hears)) = match side {
-            Side::A => ((segment_a, a), (segment_b, b)),
-            Side::B => ((segment_b, b), (segment_a, a)),
-        };
-        let own = Arc::new(OwnedSegment::at(own, sends));
-        let peer = Arc::new(PeerSegment::at(peer, hears));
-        Ok(Self { own, peer, page: Arc::new(page) })
+        let segments = [
+            SegmentView::new(part(PAGE, a.segment_len())?, a),
+            SegmentView::new(part(PAGE + a.segment_len(), b.segment_len())?, b),
+        ];
+        Ok(Self { page: part(0, PAGE)?, segments })
     }
 }
 
 fn length([a, b]: Capacities) -> usize {
-    PAGE + a.segment_len() + b.segment_len()
+    (PAGE + a.segment_len() + b.segment_len()).next_multiple_of(GRAIN)
 }
 
 fn label_of([a, b]: Capacities) -> [u64; LABEL_WORDS] {
@@ -195,17 +216,5 @@ fn is_not_ready(error: &SegmentError) -> bool {
         }
         SegmentError::Label { found, .. } => *found == 0,
         _ => false,
-    }
-}
-
-impl WaitPage {
-    fn mark(&self, words: [u64; LABEL_WORDS]) {
-        let label = label(self.place());
-        label.iter().zip(words).for_each(|(place, word)| place.store(word, Ordering::Relaxed));
-    }
-
-    /// Each word is compared, and those that are 0 are read again: no order between them is relied on.
-    fn read_label(&self) -> [u64; LABEL_WORDS] {
-        std::array::from_fn(|place| label(self.place())[place].load(Ordering::Relaxed))
     }
 }

@@ -3,8 +3,6 @@
 use super::error::SegmentError;
 use super::layout::{Capacity, PAGE};
 use super::peer::check;
-#[cfg(feature = "portable")]
-use super::place::Place;
 use super::view::SegmentView;
 use crate::ring::NoSpace;
 use crate::sys::Errno;
@@ -89,8 +87,8 @@ impl OwnedSegment {
 
     /// A segment of memory that has all of its pages.
     #[cfg(feature = "portable")]
-    pub(super) fn at(place: Place, capacity: Capacity) -> Self {
-        Self { view: SegmentView::new(place, capacity), whole: true }
+    pub(super) fn at(view: SegmentView) -> Self {
+        Self { view, whole: true }
     }
 
     /// Makes all of it ready to be written, so that the first lap need not.

@@ -3,8 +3,6 @@
 use super::error::SegmentError;
 use super::layout::Capacity;
 use super::owned::SEGMENT_SEALS;
-#[cfg(feature = "portable")]
-use super::place::Place;
 use super::view::SegmentView;
 use crate::sys::Errno;
 use crate::sys::map::Mapping;
@@ -34,8 +32,8 @@ impl PeerSegment {
 
     /// The peer's part of named memory. It could be written here, and is not.
     #[cfg(feature = "portable")]
-    pub(super) fn at(place: Place, capacity: Capacity) -> Self {
-        Self { view: SegmentView::new(place, capacity) }
+    pub(super) fn at(view: SegmentView) -> Self {
+        Self { view }
     }
 
     /// The length of the data area.

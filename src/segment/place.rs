@@ -1,24 +1,20 @@
 //! Where a segment or a wait page lies: in a mapping of its own, or in a part of named memory.
 
-use crate::sys::Result;
-use crate::sys::fork::Origin;
-use crate::sys::map::Mapping;
 #[cfg(feature = "portable")]
 use crate::sys::named::NamedMapping;
+#[cfg(target_os = "linux")]
+use crate::sys::{Result, fork::Origin, map::Mapping};
 #[cfg(feature = "portable")]
 use std::sync::Arc;
 
 /// Mapped bytes, from the beginning of a page on.
 #[derive(Debug)]
 pub(super) enum Place {
+    #[cfg(target_os = "linux")]
     Own(Mapping),
     /// `len` bytes from `offset` on, all of them allocated.
     #[cfg(feature = "portable")]
-    Part {
-        whole: Arc<NamedMapping>,
-        offset: usize,
-        len: usize,
-    },
+    Part { whole: Arc<NamedMapping>, offset: usize, len: usize },
 }
 
 impl Place {
@@ -32,6 +28,7 @@ impl Place {
     /// The first byte. It is valid for [`Self::len`] bytes until drop, in the process of [`Self::origin`] alone.
     pub(super) fn as_ptr(&self) -> *mut u8 {
         match self {
+            #[cfg(target_os = "linux")]
             Self::Own(mapping) => mapping.as_ptr(),
             #[cfg(feature = "portable")]
             Self::Part { whole, offset, .. } => whole.as_ptr().wrapping_add(*offset),
@@ -41,6 +38,7 @@ impl Place {
     /// The length in bytes.
     pub(super) fn len(&self) -> usize {
         match self {
+            #[cfg(target_os = "linux")]
             Self::Own(mapping) => mapping.len(),
             #[cfg(feature = "portable")]
             Self::Part { len, .. } => *len,
@@ -48,6 +46,7 @@ impl Place {
     }
 
     /// The process in which the bytes are.
+    #[cfg(target_os = "linux")]
     pub(super) fn origin(&self) -> Origin {
         match self {
             Self::Own(mapping) => mapping.origin(),
@@ -57,6 +56,7 @@ impl Place {
     }
 
     /// Makes `len` bytes from `offset` on ready to be written: see [`Mapping::populate`].
+    #[cfg(target_os = "linux")]
     pub(super) fn populate(&self, offset: usize, len: usize) -> Result<()> {
         match self {
             Self::Own(mapping) => mapping.populate(offset, len),
@@ -66,6 +66,7 @@ impl Place {
     }
 }
 
+#[cfg(target_os = "linux")]
 impl From<Mapping> for Place {
     fn from(mapping: Mapping) -> Self {
         Self::Own(mapping)

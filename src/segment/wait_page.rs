@@ -49,11 +49,6 @@ impl WaitPage {
         Self { place: place.into() }
     }
 
-    #[cfg(feature = "portable")]
-    pub(super) fn place(&self) -> &Place {
-        &self.place
-    }
-
     /// What `side` is woken by when it waits for data.
     pub(crate) fn data(&self, side: Side) -> &WaitLine {
         wait_line(&self.place, wait_data(side))

@@ -7,24 +7,27 @@
 //! memory. Each mapping holds a descriptor for as long as it lasts, and a forked child a copy of that, which pins the memory
 //! until the child ends or executes another program. A process whose standard input is closed, so that the descriptor is
 //! number 0, keeps it for good.
+//!
+//! What Linux is asked for besides (`system`) is that all of the memory is there, that the name can be taken back without
+//! mapping the memory again, and that a forked child does not have it.
 
 #![allow(unsafe_code)]
 
-use super::fork::Origin;
-use super::{Errno, Result, memfd};
-use rustix::fs::Mode;
-use rustix::mm::Advice;
-use rustix::process::{Resource, getrlimit};
-use rustix::rand::GetRandomFlags;
-use rustix::shm::{self, OFlags};
+#[cfg_attr(target_os = "linux", path = "named/linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "named/elsewhere.rs")]
+mod system;
+
+use super::{Errno, Result};
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 use std::mem::ManuallyDrop;
+pub(crate) use system::Origin;
 
-/// A mapping of named memory for reading and writing, unmapped on drop in the process that made it. A forked child has
-/// none of it, as of a [`Mapping`](super::map::Mapping).
+/// A mapping of named memory for reading and writing, unmapped on drop.
 pub(crate) struct NamedMapping {
     shmem: ManuallyDrop<Shmem>,
     origin: Origin,
+    /// Whether a forked child has it too.
+    inherited: bool,
 }
 
 // SAFETY: the mapping belongs to the process and not to a thread, and what is shared of it here is its address, its length
@@ -34,26 +37,25 @@ unsafe impl Send for NamedMapping {}
 unsafe impl Sync for NamedMapping {}
 
 impl NamedMapping {
-    /// Makes memory of `len` zero bytes with this name, which nobody else has, for this user alone; all of it is
+    /// Makes memory of `len` zero bytes with this name, which nobody else has, for this user alone; on Linux all of it is
     /// allocated. The name stays until [`unlink`].
     ///
     /// # Errors
     /// `EEXIST`; `EFBIG` above `RLIMIT_FSIZE` (the kernel would raise `SIGXFSZ`); `ENOSPC`: the file system that has the
     /// names is full; `EMFILE`, `ENFILE`, `ENOMEM`; `ENOENT`, `EACCES`, `EROFS`: there is none. There is no such name then.
     pub(crate) fn create(name: &str, len: usize) -> Result<Self> {
-        if getrlimit(Resource::Fsize).current.is_some_and(|most| len as u64 > most) {
-            return Err(Errno::FBIG);
-        }
+        system::may_be_so_long(len)?;
         let made = ShmemConf::new().os_id(name).size(len).create().map_err(|error| errno(&error));
         // That crate leaves the name of what it could not map, if its descriptor was number 0.
         let made = made.inspect_err(|error| _ = (*error != Errno::EXIST).then(|| unlink(name)))?;
-        let made = Self::finish(made).and_then(|made| {
-            let fd = shm::open(name, OFlags::RDWR, Mode::empty())?;
-            // A page that is not there yet would be asked for by an access, which cannot be refused but by a signal.
-            memfd::allocate(fd, len as u64)?;
-            Ok(made)
-        });
-        made.inspect_err(|_| unlink(name))
+        let made = Self::finish(made);
+        match system::allocate(name, len) {
+            Ok(()) => Ok(made),
+            Err(errno) => {
+                unlink(name);
+                Err(errno)
+            }
+        }
     }
 
     /// Maps what somebody made under this name, whatever its length.
@@ -61,16 +63,12 @@ impl NamedMapping {
     /// # Errors
     /// `ENOENT`: there is no such name. `EINVAL`: it has no bytes (yet). `EACCES`: it belongs to another user.
     pub(crate) fn open(name: &str) -> Result<Self> {
-        Self::finish(ShmemConf::new().os_id(name).open().map_err(|error| errno(&error))?)
+        Ok(Self::finish(ShmemConf::new().os_id(name).open().map_err(|error| errno(&error))?))
     }
 
-    fn finish(mut shmem: Shmem) -> Result<Self> {
+    fn finish(mut shmem: Shmem) -> Self {
         shmem.set_owner(false);
-        let (origin, shmem) = (Origin::guarded()?, shmem);
-        // SAFETY: the range is the mapping that was just made, to which nothing refers yet; the advice changes only what a
-        // future child finds.
-        unsafe { rustix::mm::madvise(shmem.as_ptr().cast(), shmem.len(), Advice::LinuxDontFork) }?;
-        Ok(Self { shmem: ManuallyDrop::new(shmem), origin })
+        Self { shmem: ManuallyDrop::new(shmem), origin: Origin::here(), inherited: true }
     }
 
     /// The first byte, at the beginning of a page. It is valid for [`Self::len`] bytes until drop, in the process of
@@ -84,7 +82,7 @@ impl NamedMapping {
         self.shmem.len()
     }
 
-    /// The process in which the mapping exists.
+    /// The process that made the mapping, which alone has it if that is [kept from children](Self::kept_from_children).
     pub(crate) fn origin(&self) -> Origin {
         self.origin
     }
@@ -98,7 +96,7 @@ impl std::fmt::Debug for NamedMapping {
 
 impl Drop for NamedMapping {
     fn drop(&mut self) {
-        if !self.origin.forked() {
+        if self.inherited || !self.origin.forked() {
             // SAFETY: the field is not used again: this is the drop of its owner.
             unsafe { ManuallyDrop::drop(&mut self.shmem) };
         }
@@ -107,7 +105,7 @@ impl Drop for NamedMapping {
 
 /// Takes the name back, if there is one; who has mapped the memory keeps it.
 pub(crate) fn unlink(name: &str) {
-    let _ = shm::unlink(name);
+    system::unlink(name);
 }
 
 /// Fills `bytes` from the system's source of randomness.
@@ -115,8 +113,15 @@ pub(crate) fn unlink(name: &str) {
 /// # Errors
 /// `EPERM`, `ENOSYS`: denied by a filter.
 pub(crate) fn random(bytes: &mut [u8; 16]) -> Result<()> {
-    let got = rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut *bytes, GetRandomFlags::empty()))?;
-    if got == bytes.len() { Ok(()) } else { Err(Errno::IO) }
+    system::random(bytes)
+}
+
+/// The same as [`unlink`] by the means of that crate: its drop takes the name, if told so.
+#[cfg(any(test, not(target_os = "linux")))]
+pub(crate) fn unlink_by_drop(name: &str) {
+    if let Ok(mut found) = ShmemConf::new().os_id(name).open() {
+        found.set_owner(true);
+    }
 }
 
 /// The system's number, which most of that crate's errors carry.

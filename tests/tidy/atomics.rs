@@ -33,7 +33,8 @@ pub fn system_calls(tree: &Tree) -> Vec<Finding> {
     for source in outside(tree, "sys") {
         let tokens = source.tokens();
         let named = tokens.iter().filter(|token| {
-            matches!(token.text, "rustix" | "memmap2" | "libc") && source.ships(source.line_of(token.at))
+            matches!(token.text, "rustix" | "memmap2" | "libc" | "shared_memory" | "getrandom")
+                && source.ships(source.line_of(token.at))
         });
         findings
             .extend(named.map(|token| Finding::at(source, token.at, "only `crate::sys` calls the system")));

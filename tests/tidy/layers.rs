@@ -4,7 +4,7 @@
 //! internals
 //! cluster
 //! channel
-//! link | control | observe
+//! link | control | observe | named
 //! segment | wait
 //! ring
 //! sync | sys
@@ -23,7 +23,7 @@ const LAYERS: [&[&str]; 7] = [
     &["sync", "sys"],
     &["ring"],
     &["segment", "wait"],
-    &["link", "control", "observe"],
+    &["link", "control", "observe", "named"],
     &["channel"],
     &["cluster"],
     &["internals"],

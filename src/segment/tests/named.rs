@@ -2,11 +2,11 @@
 
 use super::smallest;
 use crate::ring::Memory;
-use crate::segment::named::{Capacities, LIMIT, Named, Parts};
-use crate::segment::{Capacity, Name, SegmentError, ShmMemory, Side};
+use crate::segment::named::{Capacities, LIMIT, Named, choose};
+use crate::segment::{Capacity, Name, Parts, SegmentError, ShmMemory, Side};
 use crate::sync::Ordering;
 use crate::sys::Errno;
-use crate::sys::named::{NamedMapping, unlink};
+use crate::sys::named::{NamedMapping, unlink, unlink_by_drop};
 use crate::sys::pidfd::Exit;
 use crate::sys::tests::{DENIALS, alone, deny, in_fork, limit, open_fds, raw, skip};
 use rustix::fs::{Mode, fstat, ftruncate};
@@ -25,8 +25,7 @@ fn capacities() -> Capacities {
 const LEN: u64 = PAGE + (PAGE + 4096) + (PAGE + 8192);
 
 fn name() -> Name {
-    let chosen = Named::new().unwrap();
-    chosen.name()
+    choose().unwrap()
 }
 
 /// Memory with a name of its own.
@@ -279,4 +278,16 @@ fn a_name_that_is_taken_back_twice_is_no_error() {
     let (_parts, name) = create();
     unlink(&name.name().to_string());
     drop(name);
+}
+
+/// As the name is taken back where there is no other way than shared_memory's own.
+#[test]
+fn a_name_that_is_taken_back_by_shared_memorys_drop_is_gone_and_the_memory_stays() {
+    let (parts, name) = create();
+    let shown = name.name().to_string();
+    unlink_by_drop(&shown);
+    assert!(find(&shown).is_none());
+    parts.page.data(Side::A).armed.store(7, Ordering::Relaxed);
+    unlink_by_drop(&shown);
+    assert_eq!(parts.page.data(Side::A).armed.load(Ordering::Relaxed), 7);
 }
