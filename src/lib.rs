@@ -72,8 +72,8 @@
 //! # Other systems
 //! On Linux all of the above is there. Elsewhere [`ring`] is, which asks nothing of a system, and with the feature `portable`
 //! `named`, rings between two processes over memory with a name. Both type-check for macOS and Windows on x86-64, and were run
-//! on neither. `channel` and `cluster` are left out there, so that a program that names them does not compile, and the compiler
-//! says that they are for Linux.
+//! on neither. `channel` and `cluster` are left out there: a program that names them does not compile, and the compiler shows
+//! the condition, `target_os = "linux"`.
 
 #![allow(rustdoc::private_intra_doc_links, reason = "constants are named where a public page explains them")]
 #![cfg_attr(
@@ -89,9 +89,11 @@
 pub mod ring;
 pub(crate) mod sync;
 
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(not(loom))]
+#[cfg(target_os = "linux")]
 pub mod channel;
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(not(loom))]
+#[cfg(target_os = "linux")]
 pub mod cluster;
 #[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod control;

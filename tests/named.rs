@@ -4,7 +4,7 @@
 mod support;
 
 use ringway::named::{self, Capacity, Name, Rings, SegmentError};
-use ringway::ring::{PopError, PushError};
+use ringway::ring::{PopError, PushError, Stream};
 use std::time::{Duration, Instant};
 use support::child::{self, Child, Exit};
 use support::cue::{self, Cue};
@@ -22,8 +22,9 @@ fn open(name: Name) -> Rings {
 }
 
 fn create() -> (Name, Rings) {
+    let name = Name::random().unwrap();
     let (ours, theirs) = sizes();
-    named::create(ours, theirs).unwrap()
+    (name, named::create(name, ours, theirs).unwrap())
 }
 
 fn exists(name: Name) -> bool {
@@ -73,7 +74,7 @@ fn pop(rings: &mut Rings) -> Result<Vec<u8>, PopError> {
 #[test]
 fn two_processes_exchange_messages_by_name() {
     alone!(|| {
-        const MESSAGES: u32 = 20_000;
+        const MESSAGES: u32 = 2_000;
         let length = |number: u32| 16 + number as usize % 1500;
         let (child, mut rings, _cue, name) = beside(|mut rings, _| {
             loop {
@@ -106,15 +107,24 @@ fn a_stream_in_both_directions_at_once_arrives_whole() {
             let (mut sent, mut heard) = (0, 0);
             let end = Instant::now() + PATIENCE;
             while sent < MESSAGES || heard < MESSAGES {
-                let message = payload::numbered(own, sent, 24);
-                if sent < MESSAGES && rings.producer.push(&message).is_ok() {
-                    sent += 1;
+                let before = (sent, heard);
+                if sent < MESSAGES {
+                    match rings.producer.push(&payload::numbered(own, sent, 24)) {
+                        Ok(()) => sent += 1,
+                        Err(error) => assert_eq!(error, PushError::Full),
+                    }
                 }
-                if let Ok(message) = rings.consumer.pop() {
-                    assert_eq!(message, payload::numbered(other, heard, 24));
-                    heard += 1;
+                match rings.consumer.pop() {
+                    Ok(message) => {
+                        assert_eq!(message, payload::numbered(other, heard, 24));
+                        heard += 1;
+                    }
+                    Err(error) => assert_eq!(error, PopError::Empty),
                 }
-                assert!(Instant::now() < end, "{sent} sent, {heard} received");
+                if before == (sent, heard) {
+                    assert!(Instant::now() < end, "{sent} sent, {heard} received");
+                    std::thread::yield_now();
+                }
             }
         }
         let (child, rings, _cue, _) = beside(|rings, _| run(rings, 2, 1));
@@ -131,7 +141,7 @@ fn a_name_is_gone_once_it_was_opened_and_when_nobody_came() {
     assert!(!exists(name));
     drop((rings, theirs));
     let (name, rings) = create();
-    let Rings { producer, consumer } = rings;
+    let Rings { producer, consumer, .. } = rings;
     drop(producer);
     assert!(exists(name), "the other half is there to be opened for");
     drop(consumer);
@@ -215,21 +225,84 @@ fn a_name_that_is_not_there_is_asked_for_again_for_as_long_as_was_said() {
 }
 
 #[test]
-fn what_a_killed_maker_leaves_is_there_until_somebody_opens_it() {
+fn what_a_killed_maker_leaves_can_be_opened_or_taken_back() {
     alone!(|| {
-        let (our_cue, their_cue) = cue::pair();
-        let child = child::fork(|| {
-            let (name, mut rings) = create();
-            rings.producer.push(b"last words").unwrap();
-            name.to_string().bytes().for_each(|byte| their_cue.tell(byte.into()));
-            support::raw::pause();
-        });
-        let name = hear(&our_cue);
-        child.kill();
-        assert_eq!(child.wait(), Exit::Signal(9));
-        assert!(exists(name));
+        let left = || {
+            let name = Name::random().unwrap();
+            let (our_cue, their_cue) = cue::pair();
+            let mut kept = Some(our_cue);
+            let (ours, theirs) = sizes();
+            let child = child::fork(|| {
+                drop(kept.take());
+                let mut rings = named::create(name, ours, theirs).unwrap();
+                rings.producer.push(b"last words").unwrap();
+                their_cue.give();
+                support::raw::pause();
+            });
+            drop(their_cue);
+            kept.unwrap().wait();
+            child.kill();
+            assert_eq!(child.wait(), Exit::Signal(9));
+            assert!(exists(name));
+            name
+        };
+        let name = left();
         assert_eq!(open(name).consumer.pop().unwrap(), b"last words");
         assert!(!exists(name));
+        let name = left();
+        named::unlink(name);
+        assert!(!exists(name));
+        named::unlink(name);
+    });
+}
+
+#[test]
+fn rings_can_be_opened_before_they_are_made() {
+    let name = Name::random().unwrap();
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| open(name));
+        (0..1000).for_each(|_| std::thread::yield_now());
+        let (ours, theirs) = sizes();
+        let mut rings = named::create(name, ours, theirs).unwrap();
+        rings.producer.push(b"at last").unwrap();
+        assert_eq!(opening.join().unwrap().consumer.pop().unwrap(), b"at last");
+    });
+}
+
+#[test]
+fn of_several_who_open_a_name_one_has_rings() {
+    for _ in 0..20 {
+        let (name, _rings) = create();
+        let (theirs, ours) = sizes();
+        let opened = std::thread::scope(|scope| {
+            let tries: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| named::open(name, ours, theirs, Duration::ZERO))).collect();
+            tries.into_iter().map(|tried| tried.join().unwrap()).filter(Result::is_ok).count()
+        });
+        assert_eq!(opened, 1);
+    }
+}
+
+#[test]
+fn a_name_that_is_there_is_not_made_again() {
+    let (name, mut rings) = create();
+    let (ours, theirs) = sizes();
+    let error = named::create(name, ours, theirs).unwrap_err();
+    assert!(error.to_string().contains("File exists"), "{error}");
+    rings.producer.push(b"as before").unwrap();
+    assert_eq!(open(name).consumer.pop().unwrap(), b"as before");
+}
+
+#[test]
+fn a_message_longer_than_the_ring_arrives_in_pieces() {
+    let (name, mut rings) = create();
+    let mut theirs = open(name);
+    let long = payload::numbered(1, 1, 100_000);
+    std::thread::scope(|scope| {
+        let receiving = scope.spawn(|| pop(&mut theirs));
+        let mut stream = Stream::new();
+        poll(&PushError::Full, || rings.producer.push_stream(&mut stream, &long)).unwrap();
+        assert_eq!(receiving.join().unwrap().unwrap(), long);
     });
 }
 

@@ -13,7 +13,8 @@ if have aarch64-unknown-linux-gnu; then
   run cargo check --locked --lib --all-features --target aarch64-unknown-linux-gnu
 fi
 # There: the ring alone, and with `portable` rings over named memory.
-away=$(mktemp -d)
+away=target/foreign/away
+rm -rf "$away" && mkdir -p "$away"
 cat >"$away/Cargo.toml" <<EOF
 [package]
 name = "away"
@@ -23,6 +24,7 @@ edition = "2024"
 ringway = { path = "$PWD", features = ["portable"] }
 [lib]
 path = "lib.rs"
+[workspace]
 EOF
 cp Cargo.lock "$away/"
 for target in $FOREIGN; do
@@ -31,16 +33,15 @@ for target in $FOREIGN; do
   run cargo check --locked --lib --target "$target"
   run cargo check --locked --lib --features portable --target "$target"
   echo 'pub use ringway::{named::{create, open}, ring::Producer};' >"$away/lib.rs"
-  run cargo check --manifest-path "$away/Cargo.toml" --target "$target"
+  run cargo check --offline --manifest-path "$away/Cargo.toml" --target "$target"
   # What is for Linux alone is refused, in words.
   for module in channel cluster; do
     echo "pub use ringway::$module;" >"$away/lib.rs"
-    ! cargo check --manifest-path "$away/Cargo.toml" --target "$target" >"$away/log" 2>&1 ||
+    ! cargo check --offline --manifest-path "$away/Cargo.toml" --target "$target" >"$away/log" 2>&1 ||
       die "\`$module\` claims to work on $target"
     grep -q "no \`$module\` in the root" "$away/log" && grep -q 'target_os = "linux"' "$away/log" ||
       die "$(cat "$away/log")"
   done
   unset CARGO_TARGET_DIR RUSTFLAGS
 done
-rm -r "$away"
 [ ${#absent[@]} -eq 0 ] || skip "the standard libraries of these cannot be had: ${absent[*]}"

@@ -46,7 +46,9 @@ pub enum SegmentError {
         /// What it is.
         found: u64,
     },
-    /// The peer's memory has another size than the handshake said.
+    /// The peer's named memory was opened before, and is for one end alone.
+    Opened,
+    /// The peer's memory has another size than the handshake said, or than this end was told.
     Size {
         /// The size that belongs to the agreed capacity, in bytes.
         expected: u64,
@@ -73,6 +75,7 @@ impl SegmentError {
             #[cfg(target_os = "linux")]
             Self::Sealed { .. } => "sealed against writing",
             Self::Label { .. } => "not the memory of this link",
+            Self::Opened => "opened before",
             Self::Size { .. } => "wrong size",
         }
     }
@@ -108,9 +111,10 @@ impl fmt::Display for SegmentError {
             Self::Label { field, expected, found } => {
                 write!(
                     f,
-                    "the peer's memory is not that of this link: its {field} is {found:#x}, not {expected:#x}"
+                    "the peer's memory is not what it should be: its {field} is {found:#x}, not {expected:#x}"
                 )
             }
+            Self::Opened => f.write_str("the peer's memory was opened before, and is for one end alone"),
             Self::Size { expected, found } => {
                 write!(f, "the peer's memory has {found} bytes, not the {expected} that were agreed")
             }

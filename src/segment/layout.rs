@@ -21,7 +21,7 @@
 //! ```
 //!
 //! The label is five words: `LABEL_MAGIC`, the label's version, the hash of the layout, the capacities of A's and of B's
-//! outgoing direction. None of them is ever 0.
+//! outgoing direction. None of them is ever 0. The word behind it is 0 until an end has opened the memory as A.
 //!
 //! Offsets are the same on every machine, whatever the size of its pages.
 

@@ -23,7 +23,7 @@
 //!   kernel or seen by nobody. A hole can be punched into the wait page; it reads as words of 0, which is what
 //!   its peer could have stored.
 //!
-//! Descriptors are closed once mapped, so a link holds none for its memory. A forked child has none of these
+//! Descriptors are closed once mapped, so a link holds none for its memory. A forked child has none of a link's
 //! mappings: [`crate::sys::map`].
 //!
 //! # A segment that was lent

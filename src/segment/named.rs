@@ -11,7 +11,8 @@
 //!                    whoever gives up takes the name back as well
 //! ```
 //! One end chooses the name and the other one makes the memory, so that there is no name while an end has yet to come, and
-//! each of the two can take it back when the other one is dead.
+//! each of the two can take it back when the other one is dead. Rings without a handshake (`crate::named`) are made the same way
+//! by whoever wants to, and then all of this holds but for how long the name is there.
 //!
 //! # What is weaker than with sealed memory
 //! - **Both ends can write all of it, and change its size.** It is for ends that trust each other: one that shrinks the
@@ -76,7 +77,7 @@ impl Named {
     /// # Errors
     /// [`SegmentError::Call`]: there is no randomness here.
     pub(crate) fn new() -> Result<Self, SegmentError> {
-        Ok(Self::of(choose()?))
+        Ok(Self::of(Name::random()?))
     }
 
     /// One that the peer has chosen.
@@ -93,19 +94,26 @@ impl Named {
 impl Drop for Named {
     fn drop(&mut self) {
         if !self.origin.forked() {
-            named::unlink(&self.name.to_string());
+            unlink(self.name);
         }
     }
 }
 
-/// A name that nobody has.
-///
-/// # Errors
-/// [`SegmentError::Call`]: there is no randomness here.
-pub(crate) fn choose() -> Result<Name, SegmentError> {
-    let mut bits = [0; Name::LEN];
-    named::random(&mut bits).map_err(SegmentError::call("getrandom"))?;
-    Ok(Name::from_bytes(bits))
+impl Name {
+    /// A name that nobody has.
+    ///
+    /// # Errors
+    /// [`SegmentError::Call`]: there is no randomness here.
+    pub fn random() -> Result<Self, SegmentError> {
+        let mut bits = [0; Self::LEN];
+        named::random(&mut bits).map_err(SegmentError::call("getrandom"))?;
+        Ok(Self::from_bytes(bits))
+    }
+}
+
+/// Takes a name back, if it is there.
+pub(crate) fn unlink(name: Name) {
+    named::unlink(&name.to_string());
 }
 
 /// The capacities of what the offering and of what the accepting end sends in.
@@ -131,7 +139,7 @@ impl Whole {
         let mapping = mapping.map_err(SegmentError::call("shm_open"))?;
         let name = Named::of(name);
         let whole = Self::of(prepare(mapping).map_err(SegmentError::call("shm_open"))?, capacities)?;
-        let words = label(&whole.page).iter().zip(label_of(capacities));
+        let words = label(&whole.page).words.iter().zip(label_of(capacities));
         words.for_each(|(place, word)| place.store(word, Ordering::Relaxed));
         Ok((whole, name))
     }
@@ -176,13 +184,16 @@ impl Whole {
         let whole = Self::of(mapping, capacities)?;
         let fields = ["magic number", "version", "layout", "capacity", "capacity"];
         // Each word is compared, and those that are 0 are read again: no order between them is relied on.
-        let words = label(&whole.page).iter().map(|word| word.load(Ordering::Relaxed));
+        let label = label(&whole.page);
+        let words = label.words.iter().map(|word| word.load(Ordering::Relaxed));
         for ((found, expected), field) in words.zip(label_of(capacities)).zip(fields) {
             if found != expected {
                 return Err(SegmentError::Label { field, expected, found });
             }
         }
-        Ok(whole)
+        // A ring has one producer and one consumer: of several who open it one is that.
+        let claimed = label.opened.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
+        claimed.map(|_| whole).map_err(|_| SegmentError::Opened)
     }
 
     fn of(mapping: NamedMapping, [a, b]: Capacities) -> Result<Self, SegmentError> {

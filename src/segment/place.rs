@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) enum Place {
     #[cfg(target_os = "linux")]
     Own(Mapping),
-    /// `len` bytes from `offset` on, all of them allocated.
+    /// `len` bytes from `offset` on; on Linux all of them are allocated.
     #[cfg(feature = "portable")]
     Part { whole: Arc<NamedMapping>, offset: usize, len: usize },
 }
@@ -25,7 +25,8 @@ impl Place {
         (end <= whole.len()).then(|| Self::Part { whole: Arc::clone(whole), offset, len })
     }
 
-    /// The first byte. It is valid for [`Self::len`] bytes until drop, in the process of [`Self::origin`] alone.
+    /// The first byte. It is valid for [`Self::len`] bytes until drop, in the process of [`Self::origin`]
+    /// alone unless it is inherited by children.
     pub(super) fn as_ptr(&self) -> *mut u8 {
         match self {
             #[cfg(target_os = "linux")]

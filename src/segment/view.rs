@@ -24,10 +24,14 @@ unsafe impl Line for WaitLine {}
 #[cfg(feature = "portable")]
 unsafe impl Line for Label {}
 
-/// See [`label`].
+/// What the wait page of named memory says of the whole.
 #[cfg(feature = "portable")]
 #[repr(C)]
-struct Label([AtomicU64; layout::LABEL_WORDS]);
+pub(super) struct Label {
+    pub(super) words: [AtomicU64; layout::LABEL_WORDS],
+    /// 1 once an end has opened it.
+    pub(super) opened: AtomicU64,
+}
 
 fn line<T: Line>(place: &Place, offset: usize) -> &T {
     assert!(offset + size_of::<T>() <= place.len() && offset % align_of::<T>() == 0);
@@ -86,9 +90,8 @@ pub(super) fn wait_line(place: &Place, offset: usize) -> &WaitLine {
     line(place, offset)
 }
 
-/// What the wait page of named memory says of the whole.
+/// See [`Label`].
 #[cfg(feature = "portable")]
-pub(super) fn label(place: &Place) -> &[AtomicU64; layout::LABEL_WORDS] {
-    let Label(words) = line(place, layout::LABEL);
-    words
+pub(super) fn label(place: &Place) -> &Label {
+    line(place, layout::LABEL)
 }

@@ -15,8 +15,10 @@ impl Errno {
     pub(crate) const NOENT: Self = Self(2);
     /// Somebody has the name.
     pub(crate) const EXIST: Self = Self(if cfg!(windows) { 183 } else { 17 });
-    /// It has no bytes, among other things.
-    pub(crate) const INVAL: Self = Self(if cfg!(windows) { 87 } else { 22 });
+    /// It has no bytes (Windows: `ERROR_FILE_INVALID`).
+    pub(crate) const INVAL: Self = Self(if cfg!(windows) { 1006 } else { 22 });
+    /// Nothing more is known (Windows: `ERROR_GEN_FAILURE`).
+    pub(crate) const IO: Self = Self(if cfg!(windows) { 31 } else { 5 });
 
     pub(crate) const fn from_raw_os_error(number: i32) -> Self {
         Self(number)
@@ -29,5 +31,5 @@ impl Errno {
 
 /// A short sleep, for where nothing tells when to go on.
 pub(crate) fn doze() {
-    std::thread::park_timeout(Duration::from_millis(1));
+    std::thread::sleep(Duration::from_millis(1));
 }

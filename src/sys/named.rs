@@ -71,8 +71,8 @@ impl NamedMapping {
         Self { shmem: ManuallyDrop::new(shmem), origin: Origin::here(), inherited: true }
     }
 
-    /// The first byte, at the beginning of a page. It is valid for [`Self::len`] bytes until drop, in the process of
-    /// [`Self::origin`] alone.
+    /// The first byte, at the beginning of a page. It is valid for [`Self::len`] bytes until drop; in the process of
+    /// [`Self::origin`] alone, if it is kept from children.
     pub(crate) fn as_ptr(&self) -> *mut u8 {
         self.shmem.as_ptr()
     }
@@ -116,12 +116,12 @@ pub(crate) fn random(bytes: &mut [u8; 16]) -> Result<()> {
     system::random(bytes)
 }
 
-/// The same as [`unlink`] by the means of that crate: its drop takes the name, if told so.
-#[cfg(any(test, not(target_os = "linux")))]
-pub(crate) fn unlink_by_drop(name: &str) {
-    if let Ok(mut found) = ShmemConf::new().os_id(name).open() {
-        found.set_owner(true);
-    }
+/// The same as [`unlink`] by the means of that crate, whose drop takes the name if told so: `false` if it could not be opened.
+#[cfg(any(test, windows))]
+pub(crate) fn unlink_by_drop(name: &str) -> bool {
+    let mut found = ShmemConf::new().os_id(name).open();
+    _ = found.as_mut().map(|found| found.set_owner(true));
+    found.is_ok()
 }
 
 /// The system's number, which most of that crate's errors carry.
@@ -133,6 +133,6 @@ fn errno(error: &ShmemError) -> Errno {
         | ShmemError::UnknownOsError(number) => {
             i32::try_from(*number).map_or(Errno::INVAL, Errno::from_raw_os_error)
         }
-        _ => Errno::INVAL,
+        _ => Errno::IO,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::smallest;
 use crate::ring::Memory;
-use crate::segment::named::{Capacities, LIMIT, Named, choose};
+use crate::segment::named::{Capacities, LIMIT, Named};
 use crate::segment::{Capacity, Name, Parts, SegmentError, ShmMemory, Side};
 use crate::sync::Ordering;
 use crate::sys::Errno;
@@ -25,7 +25,7 @@ fn capacities() -> Capacities {
 const LEN: u64 = PAGE + (PAGE + 4096) + (PAGE + 8192);
 
 fn name() -> Name {
-    choose().unwrap()
+    Name::random().unwrap()
 }
 
 /// Memory with a name of its own.
@@ -81,6 +81,30 @@ fn a_name_is_gone_as_soon_as_both_ends_are_attached() {
     assert!(find(&name.name().to_string()).is_none(), "before the end that made it does anything");
     drop(name);
     assert_eq!((b.own.capacity(), b.peer.capacity()), (a.peer.capacity(), a.own.capacity()));
+}
+
+#[test]
+fn of_several_who_open_it_at_once_one_has_it() {
+    for _ in 0..50 {
+        let (_parts, name) = create();
+        let name = name.name();
+        let opened = std::thread::scope(|scope| {
+            let tries: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| Parts::open(name, capacities(), Duration::ZERO))).collect();
+            let results = tries.into_iter().map(|tried| tried.join().unwrap());
+            let refused = |error| [SegmentError::Opened, call("shm_open", Errno::NOENT)].contains(&error);
+            results.filter(|result| !result.as_ref().is_err_and(|error| refused(*error))).count()
+        });
+        assert_eq!(opened, 1);
+    }
+}
+
+#[test]
+fn what_was_opened_before_is_refused_though_it_still_has_its_name() {
+    // As one leaves it who opened it and was killed before it took the name back.
+    let error = refused(|fd| write(fd, 5, 1));
+    assert_eq!(error, SegmentError::Opened);
+    assert!(error.to_string().contains("opened before"), "{error}");
 }
 
 #[test]
@@ -285,9 +309,9 @@ fn a_name_that_is_taken_back_twice_is_no_error() {
 fn a_name_that_is_taken_back_by_shared_memorys_drop_is_gone_and_the_memory_stays() {
     let (parts, name) = create();
     let shown = name.name().to_string();
-    unlink_by_drop(&shown);
+    assert!(unlink_by_drop(&shown));
     assert!(find(&shown).is_none());
     parts.page.data(Side::A).armed.store(7, Ordering::Relaxed);
-    unlink_by_drop(&shown);
+    assert!(!unlink_by_drop(&shown));
     assert_eq!(parts.page.data(Side::A).armed.load(Ordering::Relaxed), 7);
 }

@@ -1,6 +1,6 @@
 //! Named memory as other systems have it. Type-checked for macOS and Windows, and run on neither.
 
-use super::{Errno, Result, unlink_by_drop};
+use super::{Errno, Result};
 use std::process;
 
 /// The process that something was made in, known by its number.
@@ -24,17 +24,27 @@ pub(super) fn may_be_so_long(_: usize) -> Result<()> {
     Ok(())
 }
 
-/// macOS has no call for it, and takes memory from its swap; Windows made the file as long as it is when it was mapped.
+/// macOS has no call for it; Windows makes the file as long as the memory when it is mapped.
 pub(super) fn allocate(_: &str, _: usize) -> Result<()> {
     Ok(())
 }
 
+#[cfg(unix)]
 pub(super) fn unlink(name: &str) {
-    unlink_by_drop(name);
+    let _ = rustix::shm::unlink(name);
+}
+
+/// As well as can be done: by that crate's way of deleting the file while it is mapped, or, if it cannot be mapped any more,
+/// the file itself.
+#[cfg(windows)]
+pub(super) fn unlink(name: &str) {
+    if !super::unlink_by_drop(name) {
+        let file = std::env::temp_dir().join("shared_memory-rs").join(name.trim_start_matches('/'));
+        let _ = std::fs::remove_file(file);
+    }
 }
 
 pub(super) fn random(bytes: &mut [u8; 16]) -> Result<()> {
-    let unknown = Errno::INVAL;
-    getrandom::getrandom(bytes)
-        .map_err(|error| error.raw_os_error().map_or(unknown, Errno::from_raw_os_error))
+    let errno = |error: getrandom::Error| error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error);
+    getrandom::getrandom(bytes).map_err(errno)
 }
