@@ -277,7 +277,7 @@ mod tests {
             (call("ioctl", 22), "another obstacle: EINVAL"),
             (SegmentError::Target, "32-bit target"),
             (SegmentError::NotMemfd { errno: 22 }, "not a memfd: EINVAL"),
-            (SegmentError::Opened, "opened before"),
+            (SegmentError::Opened, "not the memory of this link"),
             (SegmentError::NotReadWrite, "not open for reading and writing"),
             (SegmentError::Unsealed { missing: SealFlags::SHRINK.into() }, "seals missing"),
             (SegmentError::Sealed { excess: SealFlags::WRITE.into() }, "sealed against writing"),

@@ -74,8 +74,7 @@ impl SegmentError {
             Self::Unsealed { .. } => "seals missing",
             #[cfg(target_os = "linux")]
             Self::Sealed { .. } => "sealed against writing",
-            Self::Label { .. } => "not the memory of this link",
-            Self::Opened => "opened before",
+            Self::Label { .. } | Self::Opened => "not the memory of this link",
             Self::Size { .. } => "wrong size",
         }
     }
