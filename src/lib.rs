@@ -89,11 +89,13 @@
 pub mod ring;
 pub(crate) mod sync;
 
-#[cfg(not(loom))]
-#[cfg(target_os = "linux")]
+// What has no equivalent on other systems. Where one uses it there, the compiler shows the condition and the line below it; it
+// would speak of a "feature `linux`" if the condition were not turned round.
+#[cfg(not(any(loom, not(target_os = "linux"))))]
+// Unsupported on this system: channels are for Linux. Elsewhere there are `ringway::ring` and `ringway::named`.
 pub mod channel;
-#[cfg(not(loom))]
-#[cfg(target_os = "linux")]
+#[cfg(not(any(loom, not(target_os = "linux"))))]
+// Unsupported on this system: clusters are for Linux. Elsewhere there are `ringway::ring` and `ringway::named`.
 pub mod cluster;
 #[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod control;
@@ -109,9 +111,11 @@ pub(crate) mod sys;
 #[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) mod wait;
 
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(not(any(loom, not(target_os = "linux"))))]
+// Unsupported on this system: channels are for Linux. Elsewhere there are `ringway::ring` and `ringway::named`.
 pub use channel::{LinkChoice, Message, Wait};
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(not(any(loom, not(target_os = "linux"))))]
+// Unsupported on this system: clusters are for Linux. Elsewhere there are `ringway::ring` and `ringway::named`.
 pub use cluster::{Cluster, Event, ExitCause, Worker, WorkerId};
 
 /// What the fuzz targets call. Not for anybody else: it changes without notice.

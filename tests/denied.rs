@@ -6,7 +6,7 @@ mod support;
 use ringway::channel::error::{Cause, RecvError};
 use ringway::channel::{Channel, LinkChoice, LinkKind, Options, Wait, pair};
 use ringway::ring::Fences;
-use support::{child, cue, payload, raw, seccomp, until};
+use support::{child, cue, payload, raw, seccomp, thread, until};
 
 /// Who may not make the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,30 +176,40 @@ fn what_shared_memory_cannot_do_without_makes_the_link_another_one() {
     alone!(|| every_row(|row| !row.obstacle.is_empty()));
 }
 
-/// Named memory is no way out: a link over it has a second thread, and the C library ends a process whose threads wait for
-/// each other without futexes.
+/// Who may make no memfd is asked for no futex: over named memory nobody sleeps on one.
 #[test]
-fn without_memfds_and_futexes_the_link_is_a_socket_whatever_was_built_in() {
+fn without_memfds_and_futexes_the_link_is_what_it_is_without_memfds() {
     alone!(|| {
-        for (errno, name) in ERRORS {
+        for ((errno, name), at) in ERRORS.into_iter().flat_map(|error| [(error, Both), (error, Offering)]) {
+            let denies = move || {
+                seccomp::deny(libc::SYS_memfd_create, errno);
+                seccomp::deny(libc::SYS_futex, errno);
+                seccomp::deny(libc::SYS_futex_waitv, errno);
+            };
             let (ours, theirs) = pair(&options()).unwrap();
             let mut kept = Some(ours);
             let peer = child::fork(|| {
                 drop(kept.take());
-                echo(&theirs.connect().unwrap());
+                if at == Both {
+                    denies();
+                }
+                let channel = theirs.connect().unwrap();
+                echo(&channel);
+                assert_eq!(channel.recv(), Err(RecvError::Disconnected(Cause::Closed)));
             });
-            let both = child::fork(|| {
+            let offering = child::fork(|| {
                 let ours = kept.take().unwrap();
-                seccomp::deny(libc::SYS_memfd_create, errno);
-                seccomp::deny(libc::SYS_futex, errno);
+                denies();
                 let channel = ours.connect().unwrap();
-                let why = format!("futex: {name} (offering end)");
-                assert_eq!(channel.about().link, LinkKind::Socket);
+                let why = format!("memfd_create: {name} (offering end)");
+                let link = if cfg!(feature = "portable") { LinkKind::Portable } else { LinkKind::Socket };
+                assert_eq!(channel.about().link, link);
                 assert_eq!(channel.about().fallback.map(|fallback| fallback.to_string()), Some(why));
+                assert_eq!(thread::all("self").len(), 1, "nobody has to wait for a thread");
                 works(&channel);
             });
             drop(kept);
-            both.succeeds();
+            offering.succeeds();
             peer.succeeds();
         }
     });

@@ -7,8 +7,11 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use ringway::channel::error::{Cause, RecvError, RecvTimeoutError, SendError, SendTimeoutError};
-use ringway::channel::{Channel, ConnectError, LinkChoice, LinkKind, Options, Wait, pair};
+use ringway::channel::error::{
+    BatchError, Cause, RecvError, RecvTimeoutError, SalvageError, SendError, SendTimeoutError, TryRecvError,
+    TrySendError,
+};
+use ringway::channel::{Channel, ConnectError, LinkChoice, LinkKind, Options, Receiver, Sender, Wait, pair};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::thread::JoinHandle;
@@ -345,5 +348,50 @@ fn a_handshake_that_fails_leaves_no_name() {
         offering.signal(Signal::CONT);
         assert_eq!(offering.wait(), Exit::Code(0));
         assert!(!exists(&path));
+    });
+}
+
+/// What one tries over and over: whether it told the death.
+type Try = fn(&mut Sender, &mut Receiver) -> bool;
+
+/// Each may begin before anything else has found out that the peer is dead.
+const TRIES_OF_EACH_KIND: [Try; 8] = [
+    |_, receiver| receiver.try_recv() == Err(TryRecvError::Disconnected(Cause::Died)),
+    |_, receiver| receiver.recv() == Err(RecvError::Disconnected(Cause::Died)),
+    |sender, _| matches!(sender.try_send(&[0; 100]), Err(TrySendError::Disconnected(Cause::Died))),
+    |sender, _| matches!(sender.send(&[0; 100]), Err(SendError::Disconnected(Cause::Died))),
+    |sender, _| matches!(sender.send(&[0; 10_000]), Err(SendError::Disconnected(Cause::Died))),
+    |sender, _| match sender.try_grant(100) {
+        Ok(grant) => grant.commit().is_err(),
+        Err(refused) => matches!(refused, TrySendError::Disconnected(Cause::Died)),
+    },
+    |sender, _| {
+        let mut batch = sender.batch();
+        let pushed = batch.push(&[0; 100]);
+        batch.commit().unwrap();
+        matches!(pushed, Err(BatchError::Disconnected(Cause::Died)))
+    },
+    |sender, _| match sender.salvage() {
+        Ok(undelivered) => undelivered.count() == 0,
+        Err(refused) => refused != SalvageError::NotDead,
+    },
+];
+
+/// Where there are no futexes no thread watches, and whatever cannot go on looks for itself.
+#[test]
+fn without_futexes_whatever_cannot_go_on_tells_the_death() {
+    alone!(|| {
+        [libc::SYS_futex, libc::SYS_futex_waitv].iter().for_each(|call| seccomp::deny(*call, libc::EPERM));
+        let threads = thread::names();
+        for wait in [Wait::Spin, Wait::Adaptive, Wait::Park] {
+            for tells in TRIES_OF_EACH_KIND {
+                let (peer, channel, _cue) = beside(&options().wait(wait), |_channel, _| raw::pause());
+                let (mut sender, mut receiver) = channel.split();
+                peer.kill();
+                peer.wait();
+                until(|| tells(&mut sender, &mut receiver));
+            }
+        }
+        assert_eq!(thread::names(), threads);
     });
 }

@@ -269,6 +269,7 @@ impl Channel {
         if self.peer.forked() {
             return Err(SalvageError::Forked);
         }
+        self.peer.look();
         let mut outgoing = lock(&self.outgoing);
         // Whoever waits with the sending half is about to learn that the peer is dead.
         while self.peer.is_dead() && matches!(outgoing.tx, Tx::Lent(_)) {
@@ -283,6 +284,7 @@ pub(super) fn salvage(tx: &mut Tx) -> Result<Undelivered, SalvageError> {
     if tx.peer().forked() {
         return Err(SalvageError::Forked);
     }
+    tx.peer().look();
     if !tx.peer().is_dead() {
         return Err(SalvageError::NotDead);
     }

@@ -8,6 +8,7 @@ use super::links::Links;
 use super::master::Master;
 use super::outlet::Patience;
 use crate::channel::About;
+use crate::sys::futex;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,9 +28,13 @@ impl Builder {
     /// Starts the workers, and returns when all processes run; each one's [`Event::Online`] tells when its link is up.
     ///
     /// # Errors
-    /// [`StartError`]; then no worker is left.
+    /// [`StartError`]; then no worker is left. Where a filter denies `futex` to this process there can be none: it is
+    /// [`StartError::Os`].
     pub fn start(self) -> Result<Cluster, StartError> {
         let plan = self.plan()?;
+        // The C library ends a process whose threads have to wait for each other without.
+        let what = "the system call `futex`, by which its threads wait for each other,";
+        futex::probe().map_err(|errno| StartError::Os { what, source: errno.into() })?;
         let master = Master::start(plan.workers, plan.limits, Links::new(plan.options), plan.program)?;
         Ok(Cluster { master: Arc::new(master) })
     }

@@ -2,7 +2,8 @@
 //!
 //! Two threads of an end may sleep at once, one for data and one for space, and a doorbell does not say for whom it was rung.
 //! So whoever takes doorbells off the socket rings the other one's own bell, inside this process, afterwards. It is that
-//! bell too by which the watch thread tells that the peer is gone.
+//! bell too by which the watch thread tells that the peer is gone. Where there is no such thread, whoever sleeps looks for
+//! that as well, and rings for the other one.
 //!
 //! | the sleeper is woken by | for |
 //! |---|---|
@@ -10,11 +11,12 @@
 //! | its own bell | a doorbell that the other sleeper took; the peer's end |
 
 use super::peer::Peer;
-use crate::sys::epoll::Interest;
+use crate::sys::epoll::{Interest, Ready};
 use crate::sys::eventfd::Bell;
 use crate::sys::futex::Waited;
 use crate::sys::{Result, socket};
-use std::os::fd::AsFd;
+use crate::wait::watch::Gone;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 /// Which of an end's two sleepers.
@@ -46,13 +48,6 @@ impl Bells {
         self.sender.ring();
     }
 
-    fn of(&self, sleeper: Sleeper) -> &Bell {
-        match sleeper {
-            Sleeper::Receiver => &self.receiver,
-            Sleeper::Sender => &self.sender,
-        }
-    }
-
     /// Sleeps until a bell is rung that may be for this sleeper, or the deadline passes.
     pub(super) fn sleep(&self, peer: &Peer, sleeper: Sleeper, until: Option<Instant>) -> Waited {
         let (own, other) = match sleeper {
@@ -60,8 +55,8 @@ impl Bells {
             Sleeper::Sender => (&self.sender, &self.receiver),
         };
         let fds = [(peer.control(), Interest::Readable), (own.as_fd(), Interest::Readable)];
-        let (control, bell) = match socket::wait_each(fds, until) {
-            Ok([None, None]) => return Waited::TimedOut,
+        let (control, bell) = match wait_each(peer, fds, until) {
+            Ok([None, None]) if peer.cause().is_none() => return Waited::TimedOut,
             Ok([control, bell]) => (control, bell),
             Err(errno) => return Waited::Failed(errno),
         };
@@ -78,22 +73,56 @@ impl Bells {
             other.ring();
         }
         if control.hangup && !rung && bell.is_none() {
-            // It rings no more, and would be told of for ever: the watch thread says what it means.
-            return self.hear(sleeper, until);
+            // It rings no more, and would be told of for ever.
+            return hear(peer, own, until);
         }
         Waited::Woken
     }
+}
 
-    /// Sleeps until this sleeper's own bell is rung.
-    fn hear(&self, sleeper: Sleeper, until: Option<Instant>) -> Waited {
-        let own = self.of(sleeper);
-        match socket::wait_each([(own.as_fd(), Interest::Readable)], until) {
-            Ok([None]) => Waited::TimedOut,
-            Ok([Some(_)]) => {
-                own.silence();
-                Waited::Woken
+/// What of `fds` is ready. Where no thread does it, the peer's death is waited for as well, and marked.
+fn wait_each(
+    peer: &Peer,
+    fds: [(BorrowedFd<'_>, Interest); 2],
+    until: Option<Instant>,
+) -> Result<[Option<Ready>; 2]> {
+    let ([a, b], Some(pidfd)) = (fds, peer.pidfd().filter(|_| !peer.is_watched())) else {
+        return socket::wait_each(fds, until);
+    };
+    let [a, b, died] = socket::wait_each([a, b, (pidfd, Interest::Readable)], until)?;
+    if died.is_some() {
+        peer.mark(Gone::Dead);
+    }
+    Ok([a, b])
+}
+
+/// Sleeps until a sleeper's own bell is rung, once the control socket has hung up. What that means the watch thread says; where
+/// there is none, nothing more may come than word of a death, and that for a while.
+fn hear(peer: &Peer, own: &Bell, until: Option<Instant>) -> Waited {
+    let own_bell = (own.as_fd(), Interest::Readable);
+    let settled = if peer.is_watched() { None } else { peer.hang_up() };
+    let heard = match (settled, peer.pidfd()) {
+        _ if peer.cause().is_some() => return Waited::Woken,
+        (Some(settled), Some(pidfd)) => {
+            let sooner = until.map_or(settled, |until| until.min(settled));
+            match socket::wait_each([own_bell, (pidfd, Interest::Readable)], Some(sooner)) {
+                Ok([_, Some(_)]) => {
+                    peer.mark(Gone::Dead);
+                    return Waited::Woken;
+                }
+                // Asked again, it is settled.
+                Ok([None, None]) if sooner == settled => return Waited::Woken,
+                heard => heard.map(|[heard, _]| heard),
             }
-            Err(errno) => Waited::Failed(errno),
         }
+        _ => socket::wait_each([own_bell], until).map(|[heard]| heard),
+    };
+    match heard {
+        Ok(None) => Waited::TimedOut,
+        Ok(Some(_)) => {
+            own.silence();
+            Waited::Woken
+        }
+        Err(errno) => Waited::Failed(errno),
     }
 }

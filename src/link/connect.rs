@@ -80,6 +80,8 @@ impl End {
             let (segment, segment_fd) = own_segment(wish.terms.to_acceptor, wish.prefault)?;
             let (page, page_fd) = WaitPage::create().map_err(|error| Cause::from(&error))?;
             let page = (Arc::new(page), Some(page_fd));
+            // Not before: who may make no memfd can have named memory, on which nobody sleeps.
+            sleeps()?;
             Ok(Shared { segment: (segment, segment_fd), page, peer: None })
         });
         let portable = match &made {
@@ -91,7 +93,7 @@ impl End {
 
     /// The accepting end: waits for what the other one offers.
     pub(crate) fn accepting(wish: Wish) -> Self {
-        let shm = possible(wish.choice);
+        let shm = possible(wish.choice).and_then(|()| sleeps());
         let nothing = Err(Cause::new(Obstacle::AskedFor));
         let mut end = Self::new(Side::B, wish, nothing, Portable::accepting());
         end.local.shm = shm;
@@ -280,9 +282,16 @@ fn possible(choice: LinkChoice) -> std::result::Result<(), Cause> {
     if let LinkChoice::Socket | LinkChoice::Portable = choice {
         return Err(Cause::new(Obstacle::AskedFor));
     }
-    let denied = |obstacle| move |errno: Errno| Cause::with_errno(obstacle, errno.raw_os_error());
-    Origin::guarded().map_err(denied(Obstacle::Populate))?;
+    Origin::guarded().map(|_| ()).map_err(denied(Obstacle::Populate))
+}
+
+/// What stands in the way of sleeping on it.
+fn sleeps() -> std::result::Result<(), Cause> {
     futex::probe().map_err(denied(Obstacle::Futex))
+}
+
+fn denied(obstacle: Obstacle) -> impl Fn(Errno) -> Cause {
+    move |errno| Cause::with_errno(obstacle, errno.raw_os_error())
 }
 
 fn own_segment(

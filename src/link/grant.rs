@@ -1,6 +1,7 @@
 //! Messages that are written in place, and messages that are sent together.
 
 use super::error::{BatchError, Cause, TxError};
+use super::peer::Peer;
 use super::socket::{SocketBatch, SocketGrant};
 use crate::ring::{self, Claim, ClaimFull};
 use crate::segment::ShmMemory;
@@ -161,7 +162,7 @@ enum BatchInner<'a> {
         batch: ring::Batch<'a, ShmMemory>,
         usable: Result<(), TxError>,
         longest: u64,
-        origin: Origin,
+        peer: &'a Peer,
     },
     Socket(SocketBatch<'a>),
     /// Of a sending half that is lent.
@@ -175,9 +176,9 @@ impl<'a> Batch<'a> {
         batch: ring::Batch<'a, ShmMemory>,
         usable: Result<(), TxError>,
         longest: u64,
-        origin: Origin,
+        peer: &'a Peer,
     ) -> Self {
-        Self { inner: BatchInner::Shm { batch, usable, longest, origin } }
+        Self { inner: BatchInner::Shm { batch, usable, longest, peer } }
     }
 
     pub(super) fn socket(batch: SocketBatch<'a>) -> Self {
@@ -195,14 +196,14 @@ impl<'a> Batch<'a> {
     #[inline]
     pub fn push(&mut self, message: &[u8]) -> Result<(), BatchError> {
         match &mut self.inner {
-            BatchInner::Shm { origin, .. } if origin.forked() => Err(BatchError::Disconnected(Cause::Forked)),
-            BatchInner::Shm { batch, usable, longest, .. } => {
+            BatchInner::Shm { peer, .. } if peer.forked() => Err(BatchError::Disconnected(Cause::Forked)),
+            BatchInner::Shm { batch, usable, longest, peer } => {
                 (*usable)?;
                 let (len, max) = (message.len() as u64, *longest);
                 if len > max {
                     return Err(BatchError::TooLong { len, max });
                 }
-                Ok(batch.push_message(message).map_err(TxError::from)?)
+                Ok(batch.push_message(message).map_err(|error| peer.refused(error))?)
             }
             BatchInner::Socket(batch) => batch.push(message),
             BatchInner::None => Err(BatchError::Full),
@@ -226,7 +227,7 @@ impl<'a> Batch<'a> {
     #[inline]
     pub fn commit(self) -> Result<(), Cause> {
         match self.inner {
-            BatchInner::Shm { origin, .. } if origin.forked() => Err(Cause::Forked),
+            BatchInner::Shm { peer, .. } if peer.forked() => Err(Cause::Forked),
             BatchInner::Shm { batch, .. } => {
                 batch.commit();
                 Ok(())

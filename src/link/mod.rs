@@ -9,7 +9,7 @@
 //! | at once (`try_send`, a grant, a batch) | half, a quarter, half of the ring | one packet |
 //! | waits by | polling, then a futex | `poll` |
 //! | polls before it sleeps | as [`Wait`](crate::wait::spin::Wait) says | no |
-//! | death is told by | the watch thread | the pidfd, in the same `poll` |
+//! | death is told by | the watch thread (over named memory without futexes: `poll`) | the pidfd, in the same `poll` |
 //! | undelivered is | from the dead end's cursor on | what is left in its socket |
 //!
 //! # Which, and why
@@ -66,8 +66,15 @@
 //! | way to sleep | why not, or why |
 //! |---|---|
 //! | raw_sync's event | on Unix a mutex and a condition of the C library in the memory itself: who is killed with the mutex keeps it, and then a `set()` hangs, and a `wait()` that has to take it back, whatever its time-out; a waiter that is killed makes the third `set()` after it hang. Each would need a thread for each link |
-//! | a futex | only Linux has any, and this link is to leave it one day |
+//! | a futex | only Linux has any, and this link is to leave it one day; and who is denied memfds may be denied futexes |
 //! | the doorbell | chosen: the peer's death ends every wait, a wake-up stays until it is heard, and no thread is needed. A sleeper's round trip takes 1.05 to 1.24 of a futex's; raw_sync's event with a thread that sets takes 1.06 to 1.15 of the doorbell's (README has how that was measured) |
+//!
+//! Where this process has no futexes it starts no watch thread for such a link: two threads could not wait for each other
+//! there, and the C library would end the process. Then the end that cannot go on looks for its peer's death itself
+//! ([`peer::Peer::look`]): in its sleep, at every 64th poll before it, and in whatever finds the ring full or empty. That is
+//! this end's own affair; the peer may have a watch thread. Named memory that is chosen for want of memfds is chosen for that
+//! alone, so the reason shown is `memfd_create`. tests: `without_futexes_whatever_cannot_go_on_tells_the_death`,
+//! `without_memfds_and_futexes_the_link_is_what_it_is_without_memfds`
 //!
 //! tests: `a_peer_that_is_killed_asleep_hangs_no_sender_and_no_other_link`,
 //! `a_peer_that_is_killed_while_it_sleeps_and_wakes_hangs_nobody`,

@@ -1,12 +1,14 @@
 //! What the two directions of a link share: the peer, whether it is gone, and how to wake it.
 
 use super::bells::{Bells, Sleeper};
-use super::error::Cause;
+use super::error::{Cause, TxError};
 use super::socket::Wire;
 use super::turns::Turns;
+use crate::ring::PushError;
 use crate::ring::lines::{DOORBELL, FUTEX, rouse};
 use crate::segment::{Mute, Side, WaitPage};
 use crate::sync::{AtomicU32, Fences};
+use crate::sys::epoll::Interest;
 use crate::sys::fork::Origin;
 use crate::sys::futex::Waited;
 use crate::sys::{Errno, Result, futex, socket};
@@ -40,14 +42,16 @@ pub(crate) struct Peer {
     presence: Presence,
     /// Until when a hang-up is doubted, once one was seen.
     doubt: OnceLock<Instant>,
+    /// What the watch thread knows it by, if it watches.
     token: OnceLock<u64>,
     /// Whose turn it is.
     pub(crate) turns: CachePadded<Turns>,
 }
 
 impl Peer {
-    /// The peer behind a control socket, who shares memory. It is watched. Who waits for it sleeps on the wait words, or,
-    /// `by_doorbell`, on the control socket.
+    /// The peer behind a control socket, who shares memory. Who waits for it sleeps on the wait words, or, `by_doorbell`, on
+    /// the control socket. It is watched; but where this process has no futexes, which would have no second thread then,
+    /// whoever waits `by_doorbell` watches for itself.
     ///
     /// # Errors
     /// The errno of the watch thread's start or of its epoll; `EMFILE`, `ENFILE`.
@@ -65,8 +69,10 @@ impl Peer {
         let peer =
             Self { origin, fences, control, pidfd, page, side, bells, wire, presence, doubt, token, turns };
         let peer = Arc::new(peer);
-        let token = Watch::here()?.add(&peer)?;
-        let _ = peer.token.set(token);
+        if !by_doorbell || futex::probe().is_ok() {
+            let token = Watch::here()?.add(&peer)?;
+            let _ = peer.token.set(token);
+        }
         Ok(peer)
     }
 
@@ -137,6 +143,48 @@ impl Peer {
     pub(crate) fn doubt(&self) -> Option<Instant> {
         let until = *self.doubt.get()?;
         (self.cause().is_none() && Instant::now() < until).then_some(until)
+    }
+
+    /// Whether a thread watches it; else it is looked for by whoever waits.
+    pub(super) fn is_watched(&self) -> bool {
+        self.token.get().is_some()
+    }
+
+    /// What it means to the sender that its ring refuses. A full one may be that of a peer that is gone, which the next call
+    /// will say.
+    #[cold]
+    pub(super) fn refused(&self, error: PushError) -> TxError {
+        if error == PushError::Full {
+            self.look();
+        }
+        error.into()
+    }
+
+    /// Looks whether the peer is gone, where nobody tells.
+    #[inline]
+    pub(crate) fn look(&self) {
+        if !self.is_watched() {
+            self.look_now();
+        }
+    }
+
+    #[cold]
+    fn look_now(&self) {
+        // A hang-up may turn out to have been a death.
+        if self.is_dead() || self.forked() {
+            return;
+        }
+        let (control, now) = ((self.control(), Interest::HangUp), Some(Instant::now()));
+        let seen = match self.pidfd() {
+            Some(pidfd) => socket::wait_each([control, (pidfd, Interest::Readable)], now),
+            None => socket::wait_each([control], now).map(|[control]| [control, None]),
+        };
+        match seen {
+            Ok([_, Some(_)]) => self.mark(Gone::Dead),
+            Ok([Some(_), None]) => _ = self.hang_up(),
+            // Nobody can tell, or there is nothing to tell.
+            Ok([None, None]) | Err(_) => {}
+        }
     }
 
     /// The control socket has hung up. Until when that may be a death; `None`: the peer is marked as gone.
@@ -236,6 +284,9 @@ impl Bed for LinkBed<'_> {
     }
     fn presence(&self) -> &Presence {
         &self.peer.presence
+    }
+    fn look(&self) {
+        self.peer.look();
     }
     fn sleep(&self, word: &AtomicU32, armed: u32, until: Option<Instant>) -> Waited {
         match &self.peer.bells {

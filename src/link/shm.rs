@@ -99,10 +99,10 @@ impl ShmTx {
     pub(crate) fn try_send(&mut self, message: &[u8]) -> Result<(), TxError> {
         self.usable()?;
         if message.len() as u64 <= self.max_record {
-            return Ok(self.producer.push(message)?);
+            return self.producer.push(message).map_err(|error| self.peer.refused(error));
         }
         self.check_length(message.len(), self.max_message)?;
-        Ok(self.producer.push_message(message)?)
+        self.producer.push_message(message).map_err(|error| self.peer.refused(error))
     }
 
     /// Not a copy of the parent's, and the peer is there.
@@ -120,6 +120,7 @@ impl ShmTx {
 
     #[cold]
     fn gone(&self) -> Result<(), TxError> {
+        self.peer.look();
         let Some(cause) = self.peer.cause() else { return Ok(()) };
         let closed = self.producer.is_consumer_closed();
         Err(TxError::Disconnected(if closed { Cause::Closed } else { cause }))
@@ -227,20 +228,22 @@ impl ShmTx {
     pub(crate) fn probe(&mut self, max: usize) -> Result<(), TxError> {
         self.usable()?;
         self.check_length(max, self.max_grant())?;
-        Ok(self.producer.probe(max)?)
+        self.producer.probe(max).map_err(|error| self.peer.refused(error))
     }
 
     #[inline]
     pub(crate) fn grant(&mut self, max: usize) -> Result<Grant<'_>, TxError> {
         self.usable()?;
         self.check_length(max, self.max_grant())?;
-        Ok(Grant::shm(self.producer.claim(max)?, self.peer.origin))
+        let Self { producer, peer, .. } = self;
+        let claim = producer.claim(max).map_err(|error| peer.refused(error))?;
+        Ok(Grant::shm(claim, peer.origin))
     }
 
     #[inline]
     pub(crate) fn batch(&mut self) -> Batch<'_> {
         let (usable, longest) = (self.usable(), self.max_atomic());
-        Batch::shm(self.producer.batch(), usable, longest, self.peer.origin)
+        Batch::shm(self.producer.batch(), usable, longest, &self.peer)
     }
 
     #[inline]
@@ -351,6 +354,7 @@ impl ShmRx {
         &mut self,
         again: impl FnOnce(&mut Consumer<ShmMemory>) -> Result<T, PopError>,
     ) -> Result<T, RxError> {
+        self.peer.look();
         let Some(cause) = self.peer.cause() else { return Err(RxError::Empty) };
         self.consumer.freeze();
         match again(&mut self.consumer) {

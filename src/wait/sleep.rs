@@ -56,6 +56,8 @@ pub(crate) trait Bed {
     fn fences(&self) -> Fences;
     /// Whether there is a waker.
     fn presence(&self) -> &Presence;
+    /// Looks for it, where nobody tells.
+    fn look(&self) {}
     /// Sleeps while the wait word `word` holds `armed`, until a wake-up, the deadline, or the peer's end. It may end
     /// early, and it does not begin where the wake-up came before it.
     fn sleep(&self, word: &AtomicU32, armed: u32, until: Option<Instant>) -> futex::Waited;
@@ -101,7 +103,7 @@ pub(crate) fn block(
     bed: &impl Bed,
     deadline: Option<Instant>,
 ) -> Ended {
-    let begin = match spinner.spin(condition, bed.presence(), deadline) {
+    let begin = match spinner.spin(condition, bed, deadline) {
         Polled::Seen => return Ended::Ready,
         Polled::Ready => return if condition.holds() { Ended::Ready } else { Ended::Gone },
         Polled::Spent { since } => since,

@@ -1,7 +1,7 @@
 //! How long to poll before sleeping.
 
 use super::Condition;
-use super::sleep::Presence;
+use super::sleep::Bed;
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 
@@ -96,7 +96,7 @@ impl Spinner {
     pub(crate) fn spin(
         &mut self,
         condition: &mut impl Condition,
-        presence: &Presence,
+        bed: &impl Bed,
         deadline: Option<Instant>,
     ) -> Polled {
         if self.wait == Wait::Park {
@@ -107,9 +107,10 @@ impl Spinner {
         }
         let begin = Instant::now();
         loop {
-            if self.looks(condition) < LOOKS || condition.holds() || presence.is_gone() {
+            if self.looks(condition) < LOOKS || condition.holds() || bed.presence().is_gone() {
                 return Polled::Ready;
             }
+            bed.look();
             let now = Instant::now();
             let spent = self.wait == Wait::Adaptive && now.duration_since(begin) >= self.budget;
             if spent || deadline.is_some_and(|deadline| now >= deadline) {
@@ -186,7 +187,8 @@ fn burst<T>(mut look: impl FnMut() -> Option<T>, pauses: u32) -> Option<(T, u32)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::AtomicU32;
+    use crate::sync::{AtomicU32, Fences};
+    use crate::wait::sleep::{OnWord, Presence};
 
     /// Holds or not, and counts the looks.
     struct Fixed(bool, u32);
@@ -240,9 +242,14 @@ mod tests {
         }
     }
 
+    /// Nobody sleeps on it here.
+    fn bed(presence: &Presence) -> OnWord<'_> {
+        OnWord { fences: Fences::SeqCst, presence }
+    }
+
     fn spin(wait: Wait, cpus: usize, holds: bool, deadline: Option<Instant>) -> (Polled, u32) {
         let mut condition = Fixed(holds, 0);
-        let polled = Spinner::new(wait, cpus).spin(&mut condition, &Presence::default(), deadline);
+        let polled = Spinner::new(wait, cpus).spin(&mut condition, &bed(&Presence::default()), deadline);
         (polled, condition.1)
     }
 
@@ -268,7 +275,7 @@ mod tests {
         let mut never = Fixed(false, 0);
         let gone = Presence::default();
         gone.leave(1);
-        assert_eq!(Spinner::new(Wait::Spin, 2).spin(&mut never, &gone, None), Polled::Ready);
+        assert_eq!(Spinner::new(Wait::Spin, 2).spin(&mut never, &bed(&gone), None), Polled::Ready);
     }
 
     #[test]
@@ -305,7 +312,7 @@ mod tests {
             let mut spinner = Spinner::new(wait, 2);
             spinner.pauses = 4;
             let mut gap_after = |look| {
-                assert_eq!(spinner.spin(&mut Stream(look), &presence, None), Polled::Seen);
+                assert_eq!(spinner.spin(&mut Stream(look), &bed(&presence), None), Polled::Seen);
                 spinner.gap
             };
             looks.iter_mut().for_each(|look| *look = gap_after(*look));
@@ -314,7 +321,7 @@ mod tests {
         assert_eq!(gaps(Wait::Adaptive, vec![1, 2, 1, 1, 1, 3, 1]), [4, 8, 16, 32, 32, 0, 4]);
         assert_eq!(gaps(Wait::Spin, vec![1, 1]), [0, 0]);
         let mut spinner = Spinner::new(Wait::Adaptive, 2);
-        spinner.spin(&mut Fixed(true, 0), &presence, None);
+        spinner.spin(&mut Fixed(true, 0), &bed(&presence), None);
         assert_eq!(spinner.gap, 0, "an answer");
     }
 }

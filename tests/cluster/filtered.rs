@@ -5,6 +5,8 @@ use crate::alone;
 use crate::crash::{kill_one, victim};
 use crate::diary::Diary;
 use crate::program::{LEISURE, cast, echo, leaves_nothing, role, run};
+#[cfg(feature = "portable")]
+use crate::support::thread;
 use crate::support::{payload, raw};
 use ringway::channel::About;
 use ringway::{Cluster, LinkChoice, Worker, WorkerId};
@@ -71,6 +73,27 @@ fn a_worker_to_whom_a_call_is_denied_uses_what_is_left_and_says_why() {
                 });
             }
         }
+    });
+}
+
+/// Over named memory nobody sleeps on a futex. A worker without them has no second thread that watches its master.
+#[cfg(feature = "portable")]
+#[test]
+fn a_worker_without_futexes_works_over_named_memory() {
+    alone!(|| {
+        if role() == "alone" {
+            [libc::SYS_futex, libc::SYS_futex_waitv].iter().for_each(|call| raw::deny(*call, libc::EPERM));
+            let threads = thread::names();
+            let worker = Worker::from_env().unwrap().unwrap();
+            assert_eq!(thread::names(), threads);
+            echo(worker);
+            raw::quit(0)
+        }
+        leaves_nothing(|| {
+            let cluster = cast(1, LinkChoice::Portable, "alone");
+            let id = *cluster.ids().first().unwrap();
+            echoes_and_ends_well(&cluster, Diary::default(), id);
+        });
     });
 }
 

@@ -5,7 +5,7 @@ use crate::diary::Diary;
 use crate::program::{
     self, LEISURE, comes_to, descriptors, echo, has_children, leaves_nothing, over_each_link,
 };
-use crate::support::raw;
+use crate::support::{child, raw};
 use ringway::cluster::{Builder, SendError, StartError};
 use ringway::{Cluster, ExitCause, LinkChoice, Worker, channel};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -33,6 +33,24 @@ fn what_cannot_be_a_cluster_is_refused_and_named() {
             assert!(matches!(error, StartError::Capacity(_)), "{error}");
         }
         assert!(matches!(refused(one().env("RINGWAY_WORKER", "1")), StartError::Env { .. }));
+    });
+}
+
+/// A cluster has a thread, and threads wait for each other by futexes.
+#[test]
+fn a_master_to_whom_futexes_are_denied_is_told_so() {
+    alone!(|| {
+        for errno in [libc::EPERM, libc::ENOSYS] {
+            let denied = child::fork(|| {
+                raw::deny(libc::SYS_futex, errno);
+                let error = Cluster::builder().workers(1).start().unwrap_err();
+                let StartError::Os { what, source } = &error else { panic!("{error}") };
+                assert!(what.contains("`futex`"), "{error}");
+                assert_eq!(source.raw_os_error(), Some(errno), "{error}");
+                assert!(!has_children());
+            });
+            denied.succeeds();
+        }
     });
 }
 

@@ -1,7 +1,7 @@
 //! The other process ends without a word.
 
 use crate::setting::Setting;
-use crate::support::child::Exit;
+use crate::support::child::{self, Exit};
 use crate::support::cue::Cue;
 use crate::support::{payload, raw, thread, until};
 use ringway::channel::error::{Cause, RecvError, SendError, TryRecvError};
@@ -50,7 +50,8 @@ pub fn what_was_committed_before_a_kill_arrives(setting: &Setting) {
     }
 }
 
-/// Kills the child as soon as this thread sleeps in `wait`, which must end by that.
+/// Kills the child as soon as this thread sleeps in `wait`, which must end by that. Another process does, so that there is
+/// but one thread here.
 fn killed_while<T>(
     setting: &Setting,
     theirs: impl FnOnce(Channel, &Cue),
@@ -62,15 +63,14 @@ fn killed_while<T>(
     });
     cue.wait();
     let sleeper = thread::id();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            until(|| thread::is_asleep(sleeper));
-            child.kill();
-        });
-        let ended = wait(&channel);
-        is_gone(setting, &channel);
-        ended
-    })
+    let killer = child::fork(|| {
+        until(|| thread::is_asleep(sleeper));
+        child.kill();
+    });
+    let ended = wait(&channel);
+    is_gone(setting, &channel);
+    killer.succeeds();
+    ended
 }
 
 pub fn a_sleeping_receiver_is_told_of_the_death(setting: &Setting) {

@@ -127,11 +127,19 @@ macro_rules! of_two_processes {
 macro_rules! of_two_processes_that_sleep {
     ($each:ident, $link:expr, $place:ident) => {
         $each! { $link, $place;
-            death::a_death_is_told_to_every_thread_that_waits
             death::a_sleeping_receiver_is_told_of_the_death
             death::a_sleeping_sender_is_told_of_the_death
-            death::a_stopped_peer_delays_no_other_link_and_loses_nothing
             death::what_is_lost_of_a_stream_is_told
+        }
+    };
+}
+
+/// The same, in several threads.
+macro_rules! of_two_processes_whose_threads_sleep {
+    ($each:ident, $link:expr, $place:ident) => {
+        $each! { $link, $place;
+            death::a_death_is_told_to_every_thread_that_waits
+            death::a_stopped_peer_delays_no_other_link_and_loses_nothing
         }
     };
 }
@@ -170,6 +178,7 @@ macro_rules! every_sentence {
                 of_two_processes_of_which_one_ends! { tests, $setting(Place::Child), Child }
                 of_two_processes! { tests, $setting(Place::Child), Child }
                 of_two_processes_that_sleep! { tests, $setting(Place::Child), Child }
+                of_two_processes_whose_threads_sleep! { tests, $setting(Place::Child), Child }
             }
         }
     };
@@ -212,7 +221,7 @@ macro_rules! waiting {
     };
 }
 
-waiting! { parked = Park of_two_ends_that_sleep of_ends_that_threads_share of_two_processes_that_sleep }
+waiting! { parked = Park of_two_ends_that_sleep of_ends_that_threads_share of_two_processes_that_sleep of_two_processes_whose_threads_sleep }
 waiting! { spinning = Spin }
 
 /// The same where a filter denies one system call: over whatever link there is then. Without pidfds the end of a process
@@ -225,17 +234,17 @@ macro_rules! without_a_call {
                     use crate::alone;
                     use crate::setting::{Place, Setting};
                     use ringway::channel::LinkChoice::$link;
-                    of_any_two_ends! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child }
-                    of_two_ends_that_sleep! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child }
-                    $($more! { tests, Setting::without(libc::$call, libc::EPERM, $link, Place::Child), Child })*
+                    of_any_two_ends! { tests, Setting::without(&[libc::$call], libc::EPERM, $link, Place::Child), Child }
+                    of_two_ends_that_sleep! { tests, Setting::without(&[libc::$call], libc::EPERM, $link, Place::Child), Child }
+                    $($more! { tests, Setting::without(&[libc::$call], libc::EPERM, $link, Place::Child), Child })*
                 }
                 mod unknown {
                     use crate::alone;
                     use crate::setting::{Place, Setting};
                     use ringway::channel::LinkChoice::$link;
-                    of_any_two_ends! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Thread), Thread }
-                    of_two_ends_that_sleep! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Thread), Thread }
-                    $($more! { tests, Setting::without(libc::$call, libc::ENOSYS, $link, Place::Child), Child })*
+                    of_any_two_ends! { tests, Setting::without(&[libc::$call], libc::ENOSYS, $link, Place::Thread), Thread }
+                    of_two_ends_that_sleep! { tests, Setting::without(&[libc::$call], libc::ENOSYS, $link, Place::Thread), Thread }
+                    $($more! { tests, Setting::without(&[libc::$call], libc::ENOSYS, $link, Place::Child), Child })*
                 }
             }
         )+
@@ -243,30 +252,39 @@ macro_rules! without_a_call {
 }
 
 without_a_call! {
-    without_memfd_create = SYS_memfd_create Socket of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes of_two_processes_that_sleep,
-    without_membarrier = SYS_membarrier Shm of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes of_two_processes_that_sleep,
-    without_pidfd_open = SYS_pidfd_open Shm of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes_that_sleep,
+    without_memfd_create = SYS_memfd_create Socket of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes of_two_processes_that_sleep of_two_processes_whose_threads_sleep,
+    without_membarrier = SYS_membarrier Shm of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes of_two_processes_that_sleep of_two_processes_whose_threads_sleep,
+    without_pidfd_open = SYS_pidfd_open Shm of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes_that_sleep of_two_processes_whose_threads_sleep,
     without_sendmsg = SYS_sendmsg Socket of_ends_that_threads_share,
     without_recvmsg = SYS_recvmsg Socket of_ends_that_threads_share,
 }
 
 /// Without futexes no two threads of a process may have to wait for each other: the C library would end it.
 macro_rules! without_futexes {
-    ($($name:ident = $errno:ident),+) => {
-        mod without_futex {
-            $(
-                mod $name {
-                    use crate::alone;
-                    use crate::setting::{Place, Setting};
-                    use ringway::channel::LinkChoice::Socket;
-                    of_any_two_ends! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
-                    of_two_ends_that_sleep! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
-                    of_two_processes_of_which_one_ends! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
-                    of_two_processes! { tests, Setting::without(libc::SYS_futex, libc::$errno, Socket, Place::Child), Child }
+    ($($name:ident = $calls:expr, $errno:ident),+ $(,)?) => {
+        $(
+            mod $name {
+                use crate::alone;
+                use crate::setting::{Place, Setting};
+                fn setting() -> Setting {
+                    Setting::without($calls, libc::$errno, ringway::channel::LinkChoice::Socket, Place::Child)
                 }
-            )+
-        }
+                of_any_two_ends! { tests, setting(), Child }
+                of_two_ends_that_sleep! { tests, setting(), Child }
+                of_two_processes_of_which_one_ends! { tests, setting(), Child }
+                of_two_processes! { tests, setting(), Child }
+                of_two_processes_that_sleep! { tests, setting(), Child }
+            }
+        )+
     };
 }
 
-without_futexes! { denied = EPERM, unknown = ENOSYS }
+/// A filter that leaves no way to make a memfd, nor to sleep on one.
+const MEMFD_AND_FUTEX: &[libc::c_long] = &[libc::SYS_memfd_create, libc::SYS_futex, libc::SYS_futex_waitv];
+
+without_futexes! {
+    without_futex_denied = &[libc::SYS_futex], EPERM,
+    without_futex_unknown = &[libc::SYS_futex], ENOSYS,
+    without_memfd_create_and_futex_denied = crate::MEMFD_AND_FUTEX, EPERM,
+    without_memfd_create_and_futex_unknown = crate::MEMFD_AND_FUTEX, ENOSYS,
+}

@@ -11,8 +11,8 @@ pub struct Setting {
     /// What carries the messages.
     pub link: LinkChoice,
     pub place: Place,
-    /// A system call that is denied, and with which error. The link is what is left then.
-    denied: Option<(libc::c_long, i32)>,
+    /// System calls that are denied, and with which error. The link is what is left then.
+    denied: Option<(&'static [libc::c_long], i32)>,
     /// Whether the other end has its segment from this one, which lends it.
     lent: bool,
     wait: Wait,
@@ -30,11 +30,11 @@ impl Setting {
         Self { link, place, denied: None, lent: false, wait: Wait::default() }
     }
 
-    pub fn without(call: libc::c_long, errno: i32, link: LinkChoice, place: Place) -> Self {
+    pub fn without(calls: &'static [libc::c_long], errno: i32, link: LinkChoice, place: Place) -> Self {
         // Where it was built in, named memory is tried before the socket.
-        let named = cfg!(feature = "portable") && call == libc::SYS_memfd_create;
+        let named = cfg!(feature = "portable") && calls.contains(&libc::SYS_memfd_create);
         let link = if named { LinkChoice::Portable } else { link };
-        Self { denied: Some((call, errno)), ..Self::over(link, place) }
+        Self { denied: Some((calls, errno)), ..Self::over(link, place) }
     }
 
     /// Over shared memory, of which the other end may make none.
@@ -50,15 +50,15 @@ impl Setting {
     /// What is told of an end whose process was killed.
     pub fn death(&self) -> Cause {
         match self.denied {
-            Some((libc::SYS_pidfd_open, _)) => Cause::HungUp,
+            Some(([libc::SYS_pidfd_open], _)) => Cause::HungUp,
             _ => Cause::Died,
         }
     }
 
     /// Denies what is to be denied, to this process for good and to its children.
     pub fn prepare(&self) {
-        if let Some((call, errno)) = self.denied {
-            seccomp::deny(call, errno);
+        if let Some((calls, errno)) = self.denied {
+            calls.iter().for_each(|call| seccomp::deny(*call, errno));
         }
     }
 
