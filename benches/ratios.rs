@@ -235,9 +235,12 @@ fn ratios() -> Vec<Ratio> {
     ratios.extend(ONE_WAYS.map(|size| ratio(OneWay, (size, bare), (size, ours), AtMost(1.25))));
     ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, parked), (size, pipe), AtMost(1.1))));
     ratios.extend(
-        [&sleepers::ONE, &sleepers::TWO, &sleepers::BARRIER]
+        [&sleepers::ONE, &sleepers::TWO]
             .map(|limit| ratio(Asleep, (8, Start::name(limit)), (8, pipe), Nothing)),
     );
+    let slept = Start::name(&sleepers::BARRIER);
+    ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, slept), (size, pipe), Nothing)));
+    ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, parked), (size, slept), Nothing)));
     ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, ours), (size, pipe), AtMost(1.1))));
     ratios.extend(ASLEEP.map(|size| ratio(Asleep, (size, parked), (size, pipe), AtMost(1.1))));
     // Only with the feature `portable`: a row that is not there makes no ratio.

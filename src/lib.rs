@@ -64,7 +64,7 @@
 //! No signal handler, no `waitpid(-1)`, no change to the environment (tests:
 //! `a_cluster_changes_no_signal_handler_and_no_environment_at_either_end`), nothing on the standard streams (tests:
 //! `the_library_prints_nothing`), no panic in what ships (tests: `the_library_does_not_panic`). A process that has a
-//! link over shared memory has one more thread, `ringway-watch`, asleep and with all signals blocked; one that has a
+//! link over shared memory, and futexes, has one more thread, `ringway-watch`, asleep and with all signals blocked; one that has a
 //! cluster has `ringway-cluster` too, however many workers there are. tests:
 //! `the_threads_of_a_cluster_block_every_signal`, `nothing_runs_in_a_cluster_that_has_nothing_to_do`,
 //! `a_master_has_no_thread_for_each_worker`
@@ -73,7 +73,7 @@
 //! On Linux all of the above is there. Elsewhere [`ring`] is, which asks nothing of a system, and with the feature `portable`
 //! `named`, rings between two processes over memory with a name. Both type-check for macOS and Windows on x86-64, and were run
 //! on neither. `channel` and `cluster` are left out there: a program that names them does not compile, and the compiler shows
-//! the condition, `target_os = "linux"`.
+//! the condition, and a line that says that they are unsupported on this system and what there is instead.
 
 #![allow(rustdoc::private_intra_doc_links, reason = "constants are named where a public page explains them")]
 #![cfg_attr(

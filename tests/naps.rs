@@ -145,9 +145,16 @@ fn who_loses_poll_naps_until_there_is_news() {
         for errno in ERRORS {
             let calls = [libc::SYS_poll, libc::SYS_ppoll];
             child::fork(|| goes_on_without(&calls, errno, LinkChoice::Socket, Cause::HungUp)).succeeds();
-            // Over a portable link the watch thread tells the end, by its epoll.
+            // Over a portable link the watch thread tells the end, by its epoll; who has none of those either reads the socket.
             if cfg!(feature = "portable") {
                 child::fork(|| goes_on_without(&calls, errno, LinkChoice::Portable, Cause::Died)).succeeds();
+                let futexless = child::fork(|| {
+                    [libc::SYS_futex, libc::SYS_futex_waitv]
+                        .iter()
+                        .for_each(|call| deny_process(*call, errno));
+                    goes_on_without(&calls, errno, LinkChoice::Portable, Cause::HungUp);
+                });
+                futexless.succeeds();
             }
         }
     });

@@ -395,3 +395,22 @@ fn without_futexes_whatever_cannot_go_on_tells_the_death() {
         assert_eq!(thread::names(), threads);
     });
 }
+
+/// Both ends of one link often see for themselves what the other one is about to wake them for: then no wake-up is owed, and
+/// a link whose ends can wake nobody by a futex must not end over it.
+#[test]
+fn without_futexes_no_link_ends_over_a_wake_up_that_nobody_waits_for() {
+    alone!(|| {
+        [libc::SYS_futex, libc::SYS_futex_waitv].iter().for_each(|call| seccomp::deny(*call, libc::EPERM));
+        for number in 0..TRIES * 3 {
+            let message = payload::numbered(0, number, 40_000);
+            let (echoes, channel, _cue) = beside(&options().wait(Wait::Park), echo);
+            for _ in 0..20 {
+                channel.send(&message).unwrap();
+                assert!(*channel.recv().unwrap() == message);
+            }
+            drop(channel);
+            echoes.succeeds();
+        }
+    });
+}

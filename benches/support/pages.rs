@@ -49,6 +49,14 @@ impl Pages {
         unsafe { AtomicU64::from_ptr(self.at(offset, 8).cast()) }
     }
 
+    /// So many words of 64 bits from byte `offset` on.
+    pub fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+        assert!(offset % 8 == 0, "not a multiple of 8");
+        let first = self.at(offset, count * 8).cast::<AtomicU64>();
+        // SAFETY: as for `word`; `at` has checked that all of them are in bounds.
+        unsafe { std::slice::from_raw_parts(first, count) }
+    }
+
     /// The word of 32 bits at byte `offset`.
     pub fn half_word(&self, offset: usize) -> &AtomicU32 {
         assert!(offset % 4 == 0, "not a multiple of 4");

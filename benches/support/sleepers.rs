@@ -1,5 +1,5 @@
-//! What a sleep and a wake-up cost with no protocol at all: a word of 64 bits there and one back, each side asleep until the
-//! other has counted.
+//! What a sleep and a wake-up cost with no protocol at all: whole words there and back, each side asleep until the other has
+//! counted.
 
 use std::io;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ pub struct Futex {
 
 pub static ONE: Futex = Futex { name: "limit: a futex", with_own: false, with_barrier: false };
 pub static TWO: Futex = Futex { name: "limit: two futexes", with_own: true, with_barrier: false };
-pub static BARRIER: Futex = Futex { name: "limit: … and membarrier", with_own: true, with_barrier: true };
+pub static BARRIER: Futex =
+    Futex { name: "limit: membarrier, two futexes", with_own: true, with_barrier: true };
 
 /// One side.
 #[derive(Debug)]
@@ -38,8 +39,10 @@ pub struct FutexEnd {
     with_barrier: bool,
 }
 
-/// Where the counter lies that a message is announced by, after the message.
-const COUNTER: usize = 8;
+/// The bytes of a word, of which messages are made.
+const WORD: usize = 8;
+/// Where a message lies, after the counter that announces it; a short one lies in the same line.
+const MESSAGE: usize = WORD;
 
 impl Subject for Futex {
     type Half = FutexEnd;
@@ -53,13 +56,17 @@ impl Subject for Futex {
         false
     }
 
-    fn halves(&self, _size: usize) -> io::Result<(FutexEnd, FutexEnd)> {
-        let pages = Pages::new(4 * LINE)?;
+    fn halves(&self, size: usize) -> io::Result<(FutexEnd, FutexEnd)> {
+        if size % WORD != 0 {
+            return Err(io::Error::other("no whole words"));
+        }
+        let apart = (MESSAGE + size).next_multiple_of(LINE) + LINE;
+        let pages = Pages::new(2 * apart)?;
         let end = |to, from| {
             let own = self.with_own.then(Box::default);
             FutexEnd { pages: pages.clone(), to, from, last: 0, own, with_barrier: self.with_barrier }
         };
-        Ok((end(0, 2 * LINE), end(2 * LINE, 0)))
+        Ok((end(0, apart), end(apart, 0)))
     }
 
     fn connect(&self, half: FutexEnd) -> io::Result<FutexEnd> {
@@ -72,16 +79,19 @@ impl Subject for Futex {
 
 impl End for FutexEnd {
     fn send(&mut self, message: &[u8]) {
-        let mut word = [0; 8];
-        word.copy_from_slice(message);
-        self.pages.word(self.to).store(u64::from_le_bytes(word), Relaxed);
-        let counter = self.pages.half_word(self.to + COUNTER);
+        let words = self.pages.words(self.to + MESSAGE, message.len() / WORD);
+        for (word, bytes) in words.iter().zip(message.chunks_exact(WORD)) {
+            let mut value = [0; WORD];
+            value.copy_from_slice(bytes);
+            word.store(u64::from_ne_bytes(value), Relaxed);
+        }
+        let counter = self.pages.half_word(self.to);
         counter.fetch_add(1, Release);
         futex::wake(counter, Flags::empty(), 1).expect("the peer is woken");
     }
 
     fn recv(&mut self, buffer: &mut [u8]) -> usize {
-        let counter = self.pages.half_word(self.from + COUNTER);
+        let counter = self.pages.half_word(self.from);
         while counter.load(Acquire) == self.last {
             if self.with_barrier {
                 membarrier(MembarrierCommand::GlobalExpedited).expect("a membarrier");
@@ -93,7 +103,10 @@ impl End for FutexEnd {
             };
         }
         self.last = self.last.wrapping_add(1);
-        buffer.copy_from_slice(&self.pages.word(self.from).load(Relaxed).to_le_bytes());
+        let words = self.pages.words(self.from + MESSAGE, buffer.len() / WORD);
+        for (word, bytes) in words.iter().zip(buffer.chunks_exact_mut(WORD)) {
+            bytes.copy_from_slice(&word.load(Relaxed).to_ne_bytes());
+        }
         buffer.len()
     }
 }

@@ -12,7 +12,7 @@ use super::{Shape, Start};
 
 /// The lengths of messages that make a round trip.
 pub const ROUND_TRIPS: [usize; 6] = [8, 48, 64, 256, 1024, 64 << 10];
-/// The lengths of messages that make a round trip between sleepers.
+/// The lengths of messages that make a round trip between sleepers. All are whole words.
 pub const ASLEEP: [usize; 6] = ROUND_TRIPS;
 /// The lengths of messages that go one way.
 pub const ONE_WAYS: [usize; 5] = [8, 64, 1024, 64 << 10, 1 << 20];
@@ -72,8 +72,9 @@ fn sleepers(size: usize) -> Vec<&'static dyn Start> {
         vec![&ringway::DEFAULT, &ringway::PARKED, &ringway::SOCKET, &Pipe, &UnixStream, &Seqpacket];
     if size == 8 {
         subjects.extend([&DIRECT as &dyn Start, &RINGER]);
-        subjects.extend([&sleepers::ONE as &dyn Start, &sleepers::TWO, &sleepers::BARRIER]);
+        subjects.extend([&sleepers::ONE as &dyn Start, &sleepers::TWO]);
     }
+    subjects.push(&sleepers::BARRIER);
     subjects.extend(portable());
     subjects
 }

@@ -58,7 +58,10 @@ impl Bells {
         let (control, bell) = match wait_each(peer, fds, until) {
             Ok([None, None]) if peer.cause().is_none() => return Waited::TimedOut,
             Ok([control, bell]) => (control, bell),
-            Err(errno) => return Waited::Failed(errno),
+            Err(errno) => {
+                peer.look();
+                return Waited::Failed(errno);
+            }
         };
         if bell.is_some() {
             own.silence();

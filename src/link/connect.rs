@@ -77,11 +77,12 @@ impl End {
     /// The offering end: makes its segment and the wait page.
     pub(crate) fn offering(wish: Wish) -> Self {
         let made = possible(wish.choice).and_then(|()| {
-            let (segment, segment_fd) = own_segment(wish.terms.to_acceptor, wish.prefault)?;
+            let asleep = sleeps();
+            let (segment, segment_fd) = own_segment(wish.terms.to_acceptor, wish.prefault && asleep.is_ok())?;
             let (page, page_fd) = WaitPage::create().map_err(|error| Cause::from(&error))?;
             let page = (Arc::new(page), Some(page_fd));
-            // Not before: who may make no memfd can have named memory, on which nobody sleeps.
-            sleeps()?;
+            // Told last: who may make no memfd can have named memory, on which nobody sleeps.
+            asleep?;
             Ok(Shared { segment: (segment, segment_fd), page, peer: None })
         });
         let portable = match &made {

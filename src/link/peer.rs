@@ -182,8 +182,17 @@ impl Peer {
         match seen {
             Ok([_, Some(_)]) => self.mark(Gone::Dead),
             Ok([Some(_), None]) => _ = self.hang_up(),
-            // Nobody can tell, or there is nothing to tell.
-            Ok([None, None]) | Err(_) => {}
+            Ok([None, None]) => {}
+            // Nothing but a poll tells of a pidfd. Of a hang-up the socket tells whoever has read all that was sent before.
+            Err(_) => {
+                // Another thread may be able to poll, and sleeps until one is rung.
+                if let (Ok(true), Some(bells)) = (self.drain_doorbells(), &self.bells) {
+                    bells.ring();
+                }
+                if let Ok(0) | Err(Errno::CONNRESET) = socket::peek(self.control(), &mut [0; 1]) {
+                    self.hang_up();
+                }
+            }
         }
     }
 

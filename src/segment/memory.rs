@@ -131,6 +131,8 @@ impl ShmMemory {
     #[cold]
     fn wake(&self, line: &WaitLine, armed: u32) {
         match (armed & !FENCE_LOST, &self.bell) {
+            // R5: it was not armed any more. The sleeper has seen for itself what it waited for, or was woken.
+            (AWAKE, _) => {}
             (DOORBELL, Some(bell)) => match socket::send(&*bell.socket, bell.packet) {
                 // A full socket has been rung before; a peer that is gone needs no bell.
                 Ok(()) | Err(Errno::AGAIN | Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => {}

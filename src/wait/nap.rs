@@ -1,7 +1,8 @@
 //! Short sleeps, for where nothing is certain to tell when to go on. Nowhere else is one.
 
 use crate::sync::AtomicU32;
-use crate::sys::{futex, socket};
+use crate::sys::futex::{self, Waited};
+use crate::sys::socket;
 use std::time::{Duration, Instant};
 
 /// How long the first nap of a wait lasts.
@@ -40,9 +41,12 @@ impl Naps {
 /// Sleeps for [`NAP`], where there is nothing that would tell when to go on.
 pub(crate) fn doze() {
     let until = Some(Naps::new().next());
-    // Nothing to poll means to sleep. Where that is denied, a word that nobody wakes does.
-    if socket::wait_any(&[], &mut Vec::new(), until).is_err() {
-        futex::wait(&AtomicU32::new(0), 0, until);
+    // Nothing to poll means to sleep. Where that is denied, a word that nobody wakes does; and else a clock.
+    if socket::wait_any(&[], &mut Vec::new(), until).is_ok() {
+        return;
+    }
+    if let Waited::Failed(_) = futex::wait(&AtomicU32::new(0), 0, until) {
+        std::thread::sleep(NAP);
     }
 }
 

@@ -1,6 +1,6 @@
-//! The watch thread: tells links that sleep on futexes that their peer is gone.
+//! The watch thread: tells links over shared memory that their peer is gone.
 //!
-//! One for each process that has a link, blocked in `epoll_wait` on the links' control sockets (hang-up only)
+//! One for each process that has such a link, unless it has no futexes, blocked in `epoll_wait` on the links' control sockets (hang-up only)
 //! and their peers' pidfds, with all signals blocked. A forked child that makes links of its own starts its own.
 //!
 //! A dying process closes its sockets before its pidfd tells. So a hang-up is not passed on for what it seems while the

@@ -1,13 +1,14 @@
 //! The ring over real mappings.
 
 use super::{Link, smallest};
-use crate::ring::lines::{DOORBELL, FENCE_LOST, FUTEX, SPACE};
+use crate::ring::lines::{AWAKE, DOORBELL, FENCE_LOST, FUTEX, SPACE};
 use crate::ring::{Consumer, Fences, Memory, PopError, Producer, PushError};
+use crate::segment::memory::Mute;
 use crate::segment::{Capacity, OwnedSegment, PeerSegment, ShmMemory, Side, WaitPage};
 use crate::sync::{AtomicU32, Ordering};
 use crate::sys::futex::{Waited, wait};
 use crate::sys::pidfd::Exit;
-use crate::sys::tests::{alone, in_fork, mappings, open_fds, until, watchdog};
+use crate::sys::tests::{alone, in_fork, mappings, open_fds, seccomp, until, watchdog};
 use crate::sys::{Errno, socket};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -218,4 +219,41 @@ fn a_bell_is_rung_for_who_sleeps_on_the_socket() {
     assert_eq!(socket::recv(&there, &mut [0; 8]), Err(Errno::AGAIN));
     drop(there);
     out.wake_consumer(DOORBELL);
+}
+
+/// Counts how often its end could wake nobody.
+#[derive(Debug, Default)]
+struct Muted(AtomicU32);
+
+impl Mute for Muted {
+    fn cannot_wake(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The waker has seen the word armed, and the sleeper takes it back before the waker's swap: it owes nobody a wake-up.
+#[test]
+fn who_takes_a_word_that_was_disarmed_meanwhile_needs_no_system_call() {
+    alone(|| {
+        for errno in [Errno::PERM, Errno::NOSYS] {
+            let exit = in_fork(|| {
+                let (link, muted) = (Link::new(smallest()), Arc::new(Muted::default()));
+                let mute = Arc::downgrade(&muted);
+                let (here, _there) = socket::pair().unwrap();
+                let here = Arc::new(here);
+                let memory = |memory: ShmMemory| memory.with_bell(here.clone(), &[0]).with_mute(mute.clone());
+                let (outgoing, incoming) = (memory(link.outgoing(Side::A)), memory(link.incoming(Side::B)));
+                seccomp::deny(libc::SYS_futex, errno);
+                for fence in [0, FENCE_LOST] {
+                    outgoing.wake_consumer(AWAKE | fence);
+                    incoming.wake_producer(AWAKE | fence);
+                }
+                assert_eq!(muted.0.load(Ordering::Relaxed), 0);
+                outgoing.wake_consumer(FUTEX);
+                incoming.wake_producer(FUTEX);
+                assert_eq!(muted.0.load(Ordering::Relaxed), 2);
+            });
+            assert_eq!(exit, Exit::Code(0));
+        }
+    });
 }

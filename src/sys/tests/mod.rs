@@ -11,7 +11,7 @@ mod memfd;
 mod pidfd;
 mod process;
 pub(crate) mod raw;
-mod seccomp;
+pub(crate) mod seccomp;
 mod socket;
 
 use super::pidfd::{Exit, Pid, Signal};
