@@ -427,6 +427,12 @@ impl<M: Memory> Producer<M> {
         }
     }
 
+    /// Whether the last record was demoted.
+    #[cfg(test)]
+    pub(crate) fn is_demoted(&self) -> bool {
+        self.last == self.position
+    }
+
     /// Whether the consumer has closed its end.
     pub fn is_consumer_closed(&self) -> bool {
         // R6, acquire side of the consumer's close.

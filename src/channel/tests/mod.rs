@@ -12,6 +12,7 @@ use crate::link::{Rx, Tx};
 use crate::ring::Fences;
 use crate::sys::tests::membarrier::registered;
 use crate::sys::tests::{alone, skip};
+use crate::wait::spin::demotes;
 use std::time::{Duration, Instant};
 
 fn connected(options: &Options) -> (Channel, Channel) {
@@ -236,4 +237,25 @@ fn whoever_agrees_on_light_fences_is_registered_for_heavy_ones() {
             Fences::SeqCst => skip("there is no membarrier here"),
         }
     });
+}
+
+/// Pushed towards the other core, where the processor can do that: what the peer may be waiting for, whatever its length, and
+/// nothing of a stream.
+#[test]
+fn the_message_of_a_turn_is_handed_over_and_those_of_a_stream_are_not() {
+    let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm).prefault(true));
+    let ((mut sender, mut receiver), (_to, mut from)) = (ours.split(), theirs.split());
+    let mut handed_over = |len| {
+        sender.send(&vec![1; len]).unwrap();
+        assert_eq!(from.recv_into(&mut vec![0; len]), Ok(len));
+        let Tx::Shm(shm) = sender.tx() else { unreachable!() };
+        shm.producer.is_demoted()
+    };
+    // The first message goes the long way, on which the space is counted.
+    handed_over(8);
+    for len in [8, 48, 48, 64, 1000, 10_000, 48] {
+        // Nothing comes, so this waits for as long as it may.
+        assert!(!receiver.rx().wait(Some(Instant::now())));
+        assert_eq!([len; 4].map(&mut handed_over), [demotes(), false, false, false], "{len} B");
+    }
 }
