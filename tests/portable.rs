@@ -396,13 +396,39 @@ fn without_futexes_whatever_cannot_go_on_tells_the_death() {
     });
 }
 
+#[test]
+fn without_futexes_a_sleeper_is_woken_by_its_peers_death() {
+    alone!(|| {
+        [libc::SYS_futex, libc::SYS_futex_waitv].iter().for_each(|call| seccomp::deny(*call, libc::ENOSYS));
+        let receives = |channel: &Channel| {
+            assert_eq!(channel.recv(), Err(RecvError::Disconnected(Cause::Died)));
+        };
+        let sends = |channel: &Channel| {
+            let refused = std::iter::repeat_with(|| channel.send(&[0; 100])).find_map(Result::err);
+            assert_eq!(refused, Some(SendError::Disconnected(Cause::Died)));
+        };
+        for waits in [&receives as &dyn Fn(&Channel), &sends] {
+            for wait in [Wait::Adaptive, Wait::Park] {
+                let (peer, channel, _cue) = beside(&options().wait(wait), |_channel, _| raw::pause());
+                let sleeper = thread::id();
+                let killer = child::fork(|| {
+                    until(|| thread::is_asleep(sleeper));
+                    peer.kill();
+                });
+                waits(&channel);
+                killer.succeeds();
+            }
+        }
+    });
+}
+
 /// Both ends of one link often see for themselves what the other one is about to wake them for: then no wake-up is owed, and
 /// a link whose ends can wake nobody by a futex must not end over it.
 #[test]
 fn without_futexes_no_link_ends_over_a_wake_up_that_nobody_waits_for() {
     alone!(|| {
         [libc::SYS_futex, libc::SYS_futex_waitv].iter().for_each(|call| seccomp::deny(*call, libc::EPERM));
-        for number in 0..TRIES * 3 {
+        for number in 0..TRIES {
             let message = payload::numbered(0, number, 40_000);
             let (echoes, channel, _cue) = beside(&options().wait(Wait::Park), echo);
             for _ in 0..20 {

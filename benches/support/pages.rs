@@ -52,7 +52,8 @@ impl Pages {
     /// So many words of 64 bits from byte `offset` on.
     pub fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
         assert!(offset % 8 == 0, "not a multiple of 8");
-        let first = self.at(offset, count * 8).cast::<AtomicU64>();
+        let bytes = count.checked_mul(8).expect("a length");
+        let first = self.at(offset, bytes).cast::<AtomicU64>();
         // SAFETY: as for `word`; `at` has checked that all of them are in bounds.
         unsafe { std::slice::from_raw_parts(first, count) }
     }

@@ -269,10 +269,13 @@ impl Channel {
         if self.peer.forked() {
             return Err(SalvageError::Forked);
         }
-        self.peer.look();
         let mut outgoing = lock(&self.outgoing);
-        // Whoever waits with the sending half is about to learn that the peer is dead.
-        while self.peer.is_dead() && matches!(outgoing.tx, Tx::Lent(_)) {
+        self.peer.look();
+        if !self.peer.is_dead() {
+            return Err(SalvageError::NotDead);
+        }
+        // Whoever waits with the sending half is about to learn that as well.
+        while matches!(outgoing.tx, Tx::Lent(_)) {
             (outgoing, _) = wait(&self.sent, outgoing, None);
         }
         salvage(&mut outgoing.tx)

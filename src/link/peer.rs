@@ -160,10 +160,10 @@ impl Peer {
         error.into()
     }
 
-    /// Looks whether the peer is gone, where nobody tells.
+    /// Looks whether the peer is gone, where nobody tells: a thread, or every use of a socket link.
     #[inline]
     pub(crate) fn look(&self) {
-        if !self.is_watched() {
+        if self.page.is_some() && !self.is_watched() {
             self.look_now();
         }
     }
@@ -268,8 +268,10 @@ impl Peer {
         }
         let Some(page) = &self.page else { return };
         rouse([page.data(self.side), page.space(self.side)], |line| {
-            // Denied to this process: who was asleep before learns of it by its deadline.
-            let _ = futex::wake(&line.armed);
+            if self.bells.is_none() {
+                // Denied to this process: who was asleep before learns of it by its deadline.
+                let _ = futex::wake(&line.armed);
+            }
         });
         // After the flag that says why, as the words: a bell that was heard too early is not rung again.
         if let Some(bells) = &self.bells {

@@ -428,7 +428,7 @@ impl<M: Memory> Producer<M> {
     }
 
     /// Whether the last record was demoted.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_demoted(&self) -> bool {
         self.last == self.position
     }

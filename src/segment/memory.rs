@@ -218,9 +218,7 @@ impl Memory for ShmMemory {
         let line = unsafe { self.consumer_sends.as_ref() };
         // R5: whoever takes the armed value owes the wake-up.
         let armed = line.armed.swap(AWAKE, Ordering::AcqRel);
-        if armed != AWAKE {
-            self.wake(line, armed);
-        }
+        self.wake(line, armed);
     }
 
     fn wake_producer(&self, armed: u32) {

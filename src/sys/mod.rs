@@ -5,7 +5,7 @@
 //! | [`memfd`] | anonymous memory with a size that can be fixed for ever | `EPERM`, `ENOSYS` (a seccomp filter), `EMFILE`, `EFBIG` | the link is a socket |
 //! | `named` | memory with a name (feature `portable`), by the crate `shared_memory`; randomness | `ENOENT`, `EACCES` (no such file system), `ENOSPC`, `EMFILE`, `EFBIG` | the link is a socket |
 //! | [`map`] | that memory in this process, and pages before they are written | `ENOMEM`; `EINVAL` (before Linux 5.14: no `MADV_POPULATE_WRITE`) | a socket; pages allocated at birth |
-//! | [`futex`] | sleep on a word, wake its sleepers | `EPERM`, `ENOSYS` | the link is a socket |
+//! | [`futex`] | sleep on a word, wake its sleepers | `EPERM`, `ENOSYS` | the link is a socket, or over named memory; no master |
 //! | | sleep on two words (`futex_waitv`) | `ENOSYS` (before Linux 5.16), `EPERM` | short naps on one |
 //! | [`membarrier`] | a full fence in every process that registered | `EPERM`, `ENOSYS`, `EINVAL` | both ends run a full fence |
 //! | [`pidfd`] | a process, its death, its exit status | `EPERM`, `ENOSYS` | own children by pid and a thread each: [`process::told_of_end`], [`process::reap`]; of others a hang-up is all that is told |

@@ -1,7 +1,7 @@
 //! The watch thread: tells links over shared memory that their peer is gone.
 //!
-//! One for each process that has such a link, unless it has no futexes, blocked in `epoll_wait` on the links' control sockets (hang-up only)
-//! and their peers' pidfds, with all signals blocked. A forked child that makes links of its own starts its own.
+//! One for each process that has such a link, unless it has no futexes, blocked in `epoll_wait` on the links' control
+//! sockets (hang-up only) and their peers' pidfds, with all signals blocked. A forked child that makes links of its own starts its own.
 //!
 //! A dying process closes its sockets before its pidfd tells. So a hang-up is not passed on for what it seems while the
 //! link doubts it ([`Watched::hung_up`]): the thread asks again when the link says, and sleeps in between like before.

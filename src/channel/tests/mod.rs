@@ -12,7 +12,6 @@ use crate::link::{Rx, Tx};
 use crate::ring::Fences;
 use crate::sys::tests::membarrier::registered;
 use crate::sys::tests::{alone, skip};
-use crate::wait::spin::demotes;
 use std::time::{Duration, Instant};
 
 fn connected(options: &Options) -> (Channel, Channel) {
@@ -239,23 +238,28 @@ fn whoever_agrees_on_light_fences_is_registered_for_heavy_ones() {
     });
 }
 
-/// Pushed towards the other core, where the processor can do that: what the peer may be waiting for, whatever its length, and
-/// nothing of a stream.
+/// Pushed towards the other core: what the peer may be waiting for, up to a length, and nothing of a stream; and nothing where
+/// the processor cannot do that.
 #[test]
 fn the_message_of_a_turn_is_handed_over_and_those_of_a_stream_are_not() {
     let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm).prefault(true));
     let ((mut sender, mut receiver), (_to, mut from)) = (ours.split(), theirs.split());
-    let mut handed_over = |len| {
+    let mut handed_over = |can, len| {
+        let Tx::Shm(shm) = sender.tx() else { unreachable!() };
+        shm.spinner.demotes = can;
         sender.send(&vec![1; len]).unwrap();
         assert_eq!(from.recv_into(&mut vec![0; len]), Ok(len));
         let Tx::Shm(shm) = sender.tx() else { unreachable!() };
         shm.producer.is_demoted()
     };
     // The first message goes the long way, on which the space is counted.
-    handed_over(8);
-    for len in [8, 48, 48, 64, 1000, 10_000, 48] {
+    handed_over(true, 8);
+    for (can, len) in
+        [true, false].into_iter().flat_map(|can| [8, 48, 48, 64, 4088, 4089, 48].map(|len| (can, len)))
+    {
         // Nothing comes, so this waits for as long as it may.
         assert!(!receiver.rx().wait(Some(Instant::now())));
-        assert_eq!([len; 4].map(&mut handed_over), [demotes(), false, false, false], "{len} B");
+        let expected = [can && len <= 4088, false, false, false];
+        assert_eq!([len; 4].map(|len| handed_over(can, len)), expected, "{len} B");
     }
 }

@@ -124,7 +124,7 @@ impl ShmRx {
     }
 
     /// The same while the ends take turns. The answer to a message that was just sent cannot be there yet, and a look would
-    /// take the line away in which the peer is about to write it. Apart, as [`ShmTx::send_turn`] is.
+    /// take the line away in which the peer is about to write it. Apart, as [`ShmTx::send_turn`](super::ShmTx::send_turn) is.
     #[inline(never)]
     fn recv_turn(&mut self, expected: Expected, buffer: &mut [u8]) -> Option<usize> {
         if expected != Expected::Answer {
