@@ -55,7 +55,7 @@
 //!   `who_answers_calls_that_queue_up_streams_the_answers`
 //! - The message of a turn, sent as the ones of the last sentence and up to 4 KiB long, is pushed towards the other core, where
 //!   the processor knows how: an end that has waited sends what it is waited for. A stream's are not, which would ruin its rate.
-//!   The last cache line of some stays behind. tests:
+//!   tests:
 //!   `the_message_of_a_turn_is_handed_over_and_those_of_a_stream_are_not`
 //! - A forked copy touches nothing. tests: `a_forked_child_is_told_and_may_drop_what_it_inherited`,
 //!   `a_forked_copy_touches_nothing`

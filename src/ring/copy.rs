@@ -1,4 +1,4 @@
-//! The two engines that touch bytes which another process may be writing or reading.
+//! The three engines that touch bytes which another process may be writing or reading.
 //!
 //! Rust has no model for a foreign writer. What we rely on: every access here is either a relaxed atomic load
 //! or store of an aligned 64-bit word, or an instruction in inline assembly, which the compiler may not look
@@ -6,11 +6,20 @@
 //!
 //! * *words*: a loop of relaxed atomics. Everywhere; alone under loom and Miri, and with `--cfg ringway_words`
 //!   under the sanitizers, which see no access of an instruction in assembly.
+//! * *vectors*: 16 bytes at a time on x86-64, which has such registers always, for copies of at least `VECTORS_FROM` bytes.
 //! * *string*: `rep movsb` on x86-64, for copies of at least `STRING_FROM` bytes.
 
 #![cfg_attr(not(loom), allow(unsafe_code))]
 
 use crate::sync::{AtomicU64, Ordering};
+
+/// Copies of this many bytes and more go by vectors where there are any, if they are too short for the string engine.
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+pub const VECTORS_FROM: usize = 16;
+
+/// The bytes of a vector.
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+const VECTOR: usize = 16;
 
 /// Copies of this many bytes and more use the string engine where there is one: it overtakes the words somewhere between
 /// 128 and 256 bytes, on the processors that were tried. The benches' 64 and 256 bytes lie on either side.
@@ -23,6 +32,10 @@ pub fn store(words: &[AtomicU64], source: &[u8]) {
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
     if source.len() >= STRING_FROM {
         return string_store(words, source);
+    }
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+    if source.len() >= VECTORS_FROM {
+        return vector_store(words, source);
     }
     // A message of one word, such as a number: the loop's preparations took longer than the word.
     if let (Some(word), Ok(bytes)) = (words.first(), <[u8; 8]>::try_from(source)) {
@@ -89,6 +102,10 @@ pub fn load(words: &[AtomicU64], target: &mut [u8]) {
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
     if target.len() >= STRING_FROM {
         return string_load(words, target);
+    }
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+    if target.len() >= VECTORS_FROM {
+        return vector_load(words, target);
     }
     // As in `store`.
     if let (Some(word), Ok(bytes)) = (words.first(), <&mut [u8; 8]>::try_from(&mut *target)) {
@@ -194,6 +211,74 @@ unsafe fn rep_movsb(from: *const u8, to: *mut u8, len: usize) {
         std::arch::asm!(
             "rep movsb",
             inout("rcx") len => _, inout("rdi") to => _, inout("rsi") from => _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+#[inline(always)]
+fn vector_store(words: &[AtomicU64], source: &[u8]) {
+    assert!((VECTOR..=words.len() * 8).contains(&source.len()));
+    // SAFETY: as in `string_store`; there is a vector at least.
+    unsafe { vectors(source.as_ptr(), words.as_ptr().cast_mut().cast(), source.len()) }
+}
+
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+#[inline(always)]
+fn vector_load(words: &[AtomicU64], target: &mut [u8]) {
+    assert!((VECTOR..=words.len() * 8).contains(&target.len()));
+    // SAFETY: as in `string_load`; there is a vector at least.
+    unsafe { vectors(words.as_ptr().cast(), target.as_mut_ptr(), target.len()) }
+}
+
+/// Whole vectors from the front, and one that ends where the copy ends, over a part of the one before it.
+///
+/// # Safety
+/// `len` bytes, [`VECTOR`] at least, must be readable at `from` and writable at `to`, and must not overlap.
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+#[inline(always)]
+unsafe fn vectors(from: *const u8, to: *mut u8, len: usize) {
+    let last = len - VECTOR;
+    let mut at = 0;
+    // Two at a time, of which the second may be the last.
+    while at + VECTOR <= last {
+        // SAFETY: `at + 2 * VECTOR` is `len` at most; the caller vouches for both ranges.
+        unsafe {
+            std::arch::asm!(
+                "movups {first}, [{from} + {at}]",
+                "movups {second}, [{from} + {at} + 16]",
+                "movups [{to} + {at}], {first}",
+                "movups [{to} + {at} + 16], {second}",
+                from = in(reg) from, to = in(reg) to, at = in(reg) at,
+                first = out(xmm_reg) _, second = out(xmm_reg) _,
+                options(nostack, preserves_flags),
+            );
+        }
+        at += 2 * VECTOR;
+    }
+    if at < len {
+        if at < last {
+            // SAFETY: `at + VECTOR` is below `len`.
+            unsafe { vector(from, to, at) };
+        }
+        // SAFETY: `last + VECTOR` is `len`.
+        unsafe { vector(from, to, last) };
+    }
+}
+
+/// # Safety
+/// A vector must be readable at `from + at` and writable at `to + at`.
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+#[inline(always)]
+unsafe fn vector(from: *const u8, to: *mut u8, at: usize) {
+    // SAFETY: the caller vouches for both ranges.
+    unsafe {
+        std::arch::asm!(
+            "movups {vector}, [{from} + {at}]",
+            "movups [{to} + {at}], {vector}",
+            from = in(reg) from, to = in(reg) to, at = in(reg) at,
+            vector = out(xmm_reg) _,
             options(nostack, preserves_flags),
         );
     }

@@ -420,9 +420,10 @@ impl<M: Memory> Producer<M> {
     pub fn demote(&mut self) {
         let bytes = self.position.wrapping_sub(self.last);
         if bytes != 0 {
-            let first = self.geometry.word(self.last);
-            let words = self.memory.words();
-            copy::demote(&words[first..words.len().min(first + (bytes / 8) as usize)]);
+            let (first, words) = (self.geometry.word(self.last), self.memory.words());
+            let end = words.len().min(first + (bytes / 8) as usize);
+            // From the beginning of the line in which it begins.
+            copy::demote(&words[first / 8 * 8..end]);
             self.last = self.position;
         }
     }

@@ -28,6 +28,8 @@ macro_rules! from_its_heap {
 #[cfg(not(loom))]
 mod basics;
 #[cfg(not(loom))]
+mod copies;
+#[cfg(not(loom))]
 mod corners;
 #[cfg(not(loom))]
 mod drivers;

@@ -1,0 +1,50 @@
+//! Copies into and out of foreign words, by whichever engine does them at a length.
+
+use crate::ring::copy::{load, store};
+use crate::sync::{AtomicU64, Ordering};
+
+/// Longer than the shortest copy of any engine.
+const LONGEST: usize = 400;
+/// What stands where nothing is to be written.
+const NOTHING: u8 = 0xEE;
+
+fn payload(len: usize) -> Vec<u8> {
+    (0..len).map(|place| (place * 7 + len) as u8).collect()
+}
+
+fn bytes(words: &[AtomicU64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect()
+}
+
+#[test]
+fn a_copy_in_is_whole_and_changes_no_word_that_it_does_not_reach() {
+    for len in 0..=LONGEST {
+        // In each place of a line, from a source in each place of a word.
+        let (first, shift) = (1 + len % 8, len % 7);
+        let words: Vec<_> =
+            (0..LONGEST / 8 + 10).map(|_| AtomicU64::new(u64::from_ne_bytes([NOTHING; 8]))).collect();
+        let mut source = vec![0; shift];
+        source.extend(payload(len));
+        store(&words[first..], &source[shift..]);
+        let (stored, end) = (bytes(&words), first * 8 + len);
+        assert_eq!(stored[first * 8..end], payload(len), "{len} B");
+        let untouched = stored[..first * 8].iter().chain(&stored[end.next_multiple_of(8)..]);
+        assert!(untouched.copied().all(|byte| byte == NOTHING), "{len} B");
+    }
+}
+
+#[test]
+fn a_copy_out_is_whole_and_changes_nothing_beside_it() {
+    let words: Vec<_> = payload(LONGEST + 80)
+        .chunks_exact(8)
+        .map(|chunk| AtomicU64::new(u64::from_ne_bytes(chunk.try_into().unwrap())))
+        .collect();
+    for len in 0..=LONGEST {
+        let (first, shift) = (len % 9, 1 + len % 7);
+        let mut target = vec![NOTHING; shift + len + 24];
+        load(&words[first..], &mut target[shift..shift + len]);
+        assert_eq!(target[shift..shift + len], payload(LONGEST + 80)[first * 8..][..len], "{len} B");
+        let untouched = target[..shift].iter().chain(&target[shift + len..]);
+        assert!(untouched.copied().all(|byte| byte == NOTHING), "{len} B");
+    }
+}
