@@ -48,8 +48,8 @@ fn head_start() -> u32 {
 }
 
 /// Whether it is worth it to tell the processor that lines which were just written will be read by another core: `cldemote`,
-/// which Intel's processors since Sapphire Rapids know, and all others execute as nothing. There it takes a twentieth to an
-/// eighth off a round trip. AMD's are spared the instructions.
+/// which Intel's processors since Sapphire Rapids know, and all others execute as nothing. On Emerald Rapids it takes a
+/// twentieth to an eighth off a round trip. AMD's are spared the instructions.
 fn demotes() -> bool {
     cfg!(target_arch = "x86_64") && !is_amd()
 }
