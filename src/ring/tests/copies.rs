@@ -1,5 +1,7 @@
 //! Copies into and out of foreign words, by whichever engine does them at a length.
 
+#[cfg(all(target_arch = "x86_64", not(miri), not(ringway_words)))]
+use crate::ring::copy::x86;
 use crate::ring::copy::{load, store};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -21,10 +23,9 @@ fn bytes(words: &[AtomicU64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect()
 }
 
-#[test]
-fn a_copy_in_is_whole_and_changes_no_word_that_it_does_not_reach() {
-    for len in lengths() {
-        // In each place of a line, from a source in each place of a word.
+/// Copies in by `store`: to each place of a line, from a source in each place of a word.
+fn check_store(lengths: impl Iterator<Item = usize>, store: impl Fn(&[AtomicU64], &[u8])) {
+    for len in lengths {
         let (first, shift) = (1 + len % 8, len % 7);
         let words: Vec<_> =
             (0..LONGEST / 8 + 10).map(|_| AtomicU64::new(u64::from_ne_bytes([NOTHING; 8]))).collect();
@@ -38,14 +39,14 @@ fn a_copy_in_is_whole_and_changes_no_word_that_it_does_not_reach() {
     }
 }
 
-#[test]
-fn a_copy_out_is_whole_and_changes_nothing_beside_it() {
+/// Copies out by `load`, the same way.
+fn check_load(lengths: impl Iterator<Item = usize>, load: impl Fn(&[AtomicU64], &mut [u8])) {
     let stored = payload(LONGEST + 80);
     let words: Vec<_> = stored
         .chunks_exact(8)
         .map(|chunk| AtomicU64::new(u64::from_ne_bytes(chunk.try_into().unwrap())))
         .collect();
-    for len in lengths() {
+    for len in lengths {
         let (first, shift) = (len % 9, 1 + len % 7);
         let mut target = vec![NOTHING; shift + len + 24];
         load(&words[first..], &mut target[shift..shift + len]);
@@ -53,4 +54,37 @@ fn a_copy_out_is_whole_and_changes_nothing_beside_it() {
         let untouched = target[..shift].iter().chain(&target[shift + len..]);
         assert!(untouched.copied().all(|byte| byte == NOTHING), "{len} B");
     }
+}
+
+#[test]
+fn a_copy_in_is_whole_and_changes_no_word_that_it_does_not_reach() {
+    check_store(lengths(), store);
+}
+
+#[test]
+fn a_copy_out_is_whole_and_changes_nothing_beside_it() {
+    check_load(lengths(), load);
+}
+
+/// Whichever of the two this processor takes by itself.
+#[cfg(all(target_arch = "x86_64", not(miri), not(ringway_words)))]
+#[test]
+fn long_copies_are_whole_by_strings_and_by_lines() {
+    for string in [false, true] {
+        let long = || x86::LINES_FROM..=LONGEST;
+        check_store(long(), |words, source| x86::long_store(words, source, string));
+        check_load(long(), |words, target| x86::long_load(words, target, string));
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", not(miri), not(ringway_words)))]
+#[test]
+fn strings_are_for_processors_that_are_quick_with_them() {
+    let (erms, fsrm, others) = (1 << 9, 1 << 4, !(1 << 9 | 1 << 4));
+    assert_eq!(x86::string_from(0, 0), u64::MAX);
+    assert_eq!(x86::string_from(others, others), u64::MAX, "other features say nothing of it");
+    assert_eq!(x86::string_from(fsrm, erms), u64::MAX, "each bit has its own register");
+    assert_eq!(x86::string_from(erms, 0), x86::LONG_STRINGS as u64);
+    assert_eq!(x86::string_from(0, fsrm), x86::SHORT_STRINGS as u64);
+    assert_eq!(x86::string_from(erms, fsrm), x86::SHORT_STRINGS as u64);
 }

@@ -1,4 +1,4 @@
-//! The three engines that touch bytes which another process may be writing or reading.
+//! The engines that touch bytes which another process may be writing or reading.
 //!
 //! Rust has no model for a foreign writer. What we rely on: every access here is either a relaxed atomic load
 //! or store of an aligned 64-bit word, or an instruction in inline assembly, which the compiler may not look
@@ -7,35 +7,29 @@
 //! * *words*: a loop of relaxed atomics. Everywhere; alone under loom and Miri, and with `--cfg ringway_words`
 //!   under the sanitizers, which see no access of an instruction in assembly.
 //! * *vectors*: 16 bytes at a time on x86-64, which has such registers always, for copies of at least `VECTORS_FROM` bytes.
-//! * *string*: `rep movsb` on x86-64, for copies of at least `STRING_FROM` bytes.
+//! * *lines*: the same by whole lines of 64 bytes, which are fetched ahead, for copies of at least `LINES_FROM` bytes.
+//! * *string*: `rep movsb` instead of the lines, where the processor says that it is fast.
+//!
+//! ```text
+//! bytes        0 ... 15    16 ... 191    192 ... 4095    4096 ...
+//! FSRM         words       vectors       string          string      Intel from Ice Lake on, AMD from Zen 3 on
+//! ERMS alone   words       vectors       lines           string      Intel from Ivy Bridge on
+//! neither      words       vectors       lines           lines       AMD until Zen 2
+//! ```
 
 #![cfg_attr(not(loom), allow(unsafe_code))]
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Copies of this many bytes and more go by vectors where there are any, if they are too short for the string engine.
 #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-pub const VECTORS_FROM: usize = 16;
-
-/// The bytes of a vector.
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-const VECTOR: usize = 16;
-
-/// Copies of this many bytes and more use the string engine where there is one: it overtakes the words somewhere between
-/// 128 and 256 bytes, on the processors that were tried. The benches' 64 and 256 bytes lie on either side.
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-pub const STRING_FROM: usize = 192;
+pub mod x86;
 
 /// Stores `source` into the ring, from the first byte of `words` on. The bytes after it in its last word mean nothing.
 #[inline(always)]
 pub fn store(words: &[AtomicU64], source: &[u8]) {
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-    if source.len() >= STRING_FROM {
-        return string_store(words, source);
-    }
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-    if source.len() >= VECTORS_FROM {
-        return vector_store(words, source);
+    if source.len() >= x86::VECTORS_FROM {
+        return x86::store(words, source);
     }
     // A message of one word, such as a number: the loop's preparations took longer than the word.
     if let (Some(word), Ok(bytes)) = (words.first(), <[u8; 8]>::try_from(source)) {
@@ -52,8 +46,14 @@ pub fn store(words: &[AtomicU64], source: &[u8]) {
             Ordering::Relaxed,
         );
     }
+    store_rest(last, rest);
+}
+
+/// Fewer than 8 bytes, if there are any, into the first of `words`.
+#[inline(always)]
+fn store_rest(words: &[AtomicU64], rest: &[u8]) {
     if !rest.is_empty() {
-        last[0].store(gather(rest), Ordering::Relaxed);
+        words[0].store(gather(rest), Ordering::Relaxed);
     }
 }
 
@@ -100,12 +100,8 @@ fn scatter(word: u64, bytes: &mut [u8]) {
 #[inline(always)]
 pub fn load(words: &[AtomicU64], target: &mut [u8]) {
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-    if target.len() >= STRING_FROM {
-        return string_load(words, target);
-    }
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-    if target.len() >= VECTORS_FROM {
-        return vector_load(words, target);
+    if target.len() >= x86::VECTORS_FROM {
+        return x86::load(words, target);
     }
     // As in `store`.
     if let (Some(word), Ok(bytes)) = (words.first(), <&mut [u8; 8]>::try_from(&mut *target)) {
@@ -181,107 +177,6 @@ fn patch(word: &AtomicU64, at: usize, bytes: &[u8]) {
     let mut value = word.load(Ordering::Relaxed).to_ne_bytes();
     value[at..at + bytes.len()].copy_from_slice(bytes);
     word.store(u64::from_ne_bytes(value), Ordering::Relaxed);
-}
-
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-#[inline(always)]
-fn string_store(words: &[AtomicU64], source: &[u8]) {
-    assert!(source.len() <= words.len() * 8);
-    // SAFETY: it was asserted that `words` covers `source.len()` bytes, and an AtomicU64 may be written through
-    // a shared reference. The assembly is opaque, so nothing is assumed of a concurrent reader.
-    unsafe { rep_movsb(source.as_ptr(), words.as_ptr().cast_mut().cast(), source.len()) }
-}
-
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-#[inline(always)]
-fn string_load(words: &[AtomicU64], target: &mut [u8]) {
-    assert!(target.len() <= words.len() * 8);
-    // SAFETY: it was asserted that `words` covers `target.len()` bytes; `target` is ours alone. The assembly is
-    // opaque, so nothing is assumed of a concurrent writer.
-    unsafe { rep_movsb(words.as_ptr().cast(), target.as_mut_ptr(), target.len()) }
-}
-
-/// # Safety
-/// `len` bytes must be readable at `from` and writable at `to`, and must not overlap.
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-#[inline(always)]
-unsafe fn rep_movsb(from: *const u8, to: *mut u8, len: usize) {
-    // SAFETY: the caller vouches for both ranges; the direction flag is clear by the calling convention.
-    unsafe {
-        std::arch::asm!(
-            "rep movsb",
-            inout("rcx") len => _, inout("rdi") to => _, inout("rsi") from => _,
-            options(nostack, preserves_flags),
-        );
-    }
-}
-
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-#[inline(always)]
-fn vector_store(words: &[AtomicU64], source: &[u8]) {
-    assert!((VECTOR..=words.len() * 8).contains(&source.len()));
-    // SAFETY: as in `string_store`; there is a vector at least.
-    unsafe { vectors(source.as_ptr(), words.as_ptr().cast_mut().cast(), source.len()) }
-}
-
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-#[inline(always)]
-fn vector_load(words: &[AtomicU64], target: &mut [u8]) {
-    assert!((VECTOR..=words.len() * 8).contains(&target.len()));
-    // SAFETY: as in `string_load`; there is a vector at least.
-    unsafe { vectors(words.as_ptr().cast(), target.as_mut_ptr(), target.len()) }
-}
-
-/// Whole vectors from the front, and one that ends where the copy ends, over a part of the one before it.
-///
-/// # Safety
-/// `len` bytes, [`VECTOR`] at least, must be readable at `from` and writable at `to`, and must not overlap.
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-#[inline(always)]
-unsafe fn vectors(from: *const u8, to: *mut u8, len: usize) {
-    let last = len - VECTOR;
-    let mut at = 0;
-    // Two at a time, of which the second may be the last.
-    while at + VECTOR <= last {
-        // SAFETY: `at + 2 * VECTOR` is `len` at most; the caller vouches for both ranges.
-        unsafe {
-            std::arch::asm!(
-                "movups {first}, [{from} + {at}]",
-                "movups {second}, [{from} + {at} + 16]",
-                "movups [{to} + {at}], {first}",
-                "movups [{to} + {at} + 16], {second}",
-                from = in(reg) from, to = in(reg) to, at = in(reg) at,
-                first = out(xmm_reg) _, second = out(xmm_reg) _,
-                options(nostack, preserves_flags),
-            );
-        }
-        at += 2 * VECTOR;
-    }
-    if at < len {
-        if at < last {
-            // SAFETY: `at + VECTOR` is below `len`.
-            unsafe { vector(from, to, at) };
-        }
-        // SAFETY: `last + VECTOR` is `len`.
-        unsafe { vector(from, to, last) };
-    }
-}
-
-/// # Safety
-/// A vector must be readable at `from + at` and writable at `to + at`.
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
-#[inline(always)]
-unsafe fn vector(from: *const u8, to: *mut u8, at: usize) {
-    // SAFETY: the caller vouches for both ranges.
-    unsafe {
-        std::arch::asm!(
-            "movups {vector}, [{from} + {at}]",
-            "movups [{to} + {at}], {vector}",
-            from = in(reg) from, to = in(reg) to, at = in(reg) at,
-            vector = out(xmm_reg) _,
-            options(nostack, preserves_flags),
-        );
-    }
 }
 
 /// Asks for the line of the word with this index, which will be written soon. A hint: it cannot fault and changes nothing.
