@@ -32,7 +32,8 @@ pub struct Producer<M> {
     head: u64,
     /// How far anything was written, committed or not: what lies one capacity before it is gone.
     written: u64,
-    /// Where the last record began, for [`Producer::demote`].
+    /// Where the last record began, for [`Producer::demote`], unless it was one of a stream: each store that a send makes
+    /// beside those into the ring takes a place in the store buffer from them.
     last: u64,
     /// A position behind P where a 0 stands already, for the next record if it ends there. Not behind P: there is none.
     ended: u64,
@@ -40,9 +41,9 @@ pub struct Producer<M> {
     turn: Turn,
     /// First lap only: the position up to which memory is ready.
     ready: u64,
-    /// How many bytes from P on a plain record may take with nothing else to look at: they are known to be free and
-    /// ready, lie before the wrap, pass no mark, and no stream or close has to be told. 0 means: look.
-    room: u64,
+    /// Up to where from P on a plain record may go with nothing else to look at: so much is known to be free and ready,
+    /// lies before the wrap, passes no mark, and no stream or close has to be told. P itself means: look.
+    limit: u64,
     /// What the last refused reservation needs the consumer to have released.
     want: u64,
     marks: Marks,
@@ -83,7 +84,7 @@ impl<M: Memory> Producer<M> {
             ended,
             turn: Turn::NONE,
             ready,
-            room: 0,
+            limit: position,
             want,
             marks,
             streaming,
@@ -116,8 +117,19 @@ impl<M: Memory> Producer<M> {
         let place = self.reserve(self.position, footprint(len))?;
         copy::store(self.payload_words(place.start, len), payload);
         self.commit(place, self.first_header(len as u32));
-        self.room = self.survey(self.position, &self.marks);
+        self.set_room(self.survey(self.position, &self.marks));
         Ok(())
+    }
+
+    /// How many bytes from P on are before the limit.
+    #[inline(always)]
+    fn room(&self) -> u64 {
+        self.limit.wrapping_sub(self.position)
+    }
+
+    #[inline(always)]
+    fn set_room(&mut self, room: u64) {
+        self.limit = self.position.wrapping_add(room);
     }
 
     /// Reserves a record of at most `max` bytes, to be written in place.
@@ -138,7 +150,7 @@ impl<M: Memory> Producer<M> {
     /// Where the next record of `bytes` bytes goes.
     #[inline(always)]
     fn place(&mut self, bytes: u64) -> Result<Place, PushError> {
-        match self.place_within(self.room, self.position, bytes) {
+        match self.place_within(self.room(), self.position, bytes) {
             Some(place) => {
                 self.overwrite();
                 Ok(place)
@@ -159,7 +171,7 @@ impl<M: Memory> Producer<M> {
     #[inline(never)]
     fn place_slow(&mut self, bytes: u64) -> Result<Place, PushError> {
         let place = self.reserve(self.position, bytes)?;
-        self.room = if place.from == place.start { self.survey(self.position, &self.marks) } else { 0 };
+        self.set_room(if place.from == place.start { self.survey(self.position, &self.marks) } else { 0 });
         Ok(place)
     }
 
@@ -212,7 +224,7 @@ impl<M: Memory> Producer<M> {
 
     pub(super) fn set_streaming(&mut self, streaming: Streaming) {
         self.streaming = streaming;
-        self.room = 0;
+        self.set_room(0);
     }
 
     /// Whether the consumer holds the beginning of a streamed message that was neither finished nor cancelled.
@@ -302,7 +314,7 @@ impl<M: Memory> Producer<M> {
         if !aligned || !forward || behind > self.geometry.capacity() - HEADER {
             let corrupt = Corrupt { field: Field::Head, value: head };
             self.state = State::Corrupt(corrupt);
-            self.room = 0;
+            self.set_room(0);
             return Err(corrupt);
         }
         self.head = head;
@@ -349,9 +361,10 @@ impl<M: Memory> Producer<M> {
     #[inline(always)]
     pub(super) fn committed(&mut self, last: u64, end: u64) {
         self.streaming = Streaming::No;
-        self.room = self.room.saturating_sub(end.wrapping_sub(self.position));
+        let room = self.room().saturating_sub(end.wrapping_sub(self.position));
         self.last = last;
         self.position = end;
+        self.set_room(room);
         self.marks.pass(end);
         self.fetch_ahead(quick::AHEAD);
         self.wake_consumer();
@@ -415,11 +428,12 @@ impl<M: Memory> Producer<M> {
         self.memory.armed_space().armed.store(AWAKE, Ordering::Relaxed);
     }
 
-    /// Tells the processor that the last record will be read elsewhere: worth it when this end now starts to wait.
+    /// Tells the processor that the last record will be read elsewhere: worth it when this end now starts to wait. After
+    /// [`Producer::push_fast`] there may be nothing to tell of.
     #[inline(always)]
     pub fn demote(&mut self) {
         let bytes = self.position.wrapping_sub(self.last);
-        if bytes != 0 {
+        if bytes != 0 && bytes <= self.geometry.max_record() {
             let (first, words) = (self.geometry.word(self.last), self.memory.words());
             let end = words.len().min(first + (bytes / 8) as usize);
             // From the beginning of the line in which it begins.
@@ -455,7 +469,7 @@ impl<M: Memory> Producer<M> {
         if self.state == State::Open {
             self.state = State::Closed;
         }
-        self.room = 0;
+        self.set_room(0);
         // R6, release side: every commit, before the word that says it was the last.
         self.memory.producer().closed.store(1, Ordering::Release);
         self.wake_consumer();

@@ -73,9 +73,11 @@ impl<M: Memory> Producer<M> {
         if own <= CACHE_LINE {
             return self.push_again(payload) || self.push_first(payload);
         }
+        let at = self.position;
         if !self.push_plain(payload, CACHE_LINE) {
             return false;
         }
+        self.last = at;
         // All but the one that the peer polls. It is busy with this message now; later, each would have to be waited for.
         for line in 2..=(own + HEADER).div_ceil(CACHE_LINE).min(FETCHED) {
             self.fetch_ahead(line * CACHE_LINE);
@@ -90,7 +92,7 @@ impl<M: Memory> Producer<M> {
         let Turn { at, own, bytes, header: word } = self.turn;
         let like_the_last = own == footprint(payload.len() as u64) && at == self.position;
         if !like_the_last
-            || bytes > self.room
+            || bytes > self.room()
             || self.memory.armed_data().armed.load(Ordering::Relaxed) == CLOSED
         {
             return false;
@@ -105,7 +107,7 @@ impl<M: Memory> Producer<M> {
         // R1, release side: the payload and the next header place, before the header that makes them visible.
         header.store(word | payload.len() as u64, Ordering::Release);
         self.move_on(bytes);
-        self.took_turn(own);
+        self.took_turn(own, at);
         true
     }
 
@@ -115,9 +117,10 @@ impl<M: Memory> Producer<M> {
     fn push_first(&mut self, payload: &[u8]) -> bool {
         let own = footprint(payload.len() as u64);
         self.overwrite();
-        let written = self.write(payload, given_away(self.position, own));
+        let at = self.position;
+        let written = self.write(payload, given_away(at, own));
         if written {
-            self.took_turn(own);
+            self.took_turn(own, at);
         }
         written
     }
@@ -136,7 +139,7 @@ impl<M: Memory> Producer<M> {
     #[inline(always)]
     fn write(&mut self, payload: &[u8], given: u64) -> bool {
         let bytes = footprint(payload.len() as u64) + given;
-        if bytes > self.room || self.memory.armed_data().armed.load(Ordering::Relaxed) == CLOSED {
+        if bytes > self.room() || self.memory.armed_data().armed.load(Ordering::Relaxed) == CLOSED {
             return false;
         }
         let first = self.geometry.word(self.position);
@@ -153,13 +156,13 @@ impl<M: Memory> Producer<M> {
     /// A record of `bytes` bytes is visible.
     #[inline(always)]
     fn move_on(&mut self, bytes: u64) {
-        (self.last, self.position) = (self.position, self.position.wrapping_add(bytes));
-        self.room -= bytes;
+        self.position = self.position.wrapping_add(bytes);
     }
 
-    /// A record that takes `own` bytes, without those that it gave away, was written in a turn.
+    /// A record that takes `own` bytes, without those that it gave away, was written in a turn, at `at`.
     #[inline(always)]
-    fn took_turn(&mut self, own: u64) {
+    fn took_turn(&mut self, own: u64, at: u64) {
+        self.last = at;
         self.wake_consumer();
         self.end_ahead(own);
     }
@@ -174,7 +177,7 @@ impl<M: Memory> Producer<M> {
         let bytes = own + given;
         let place = self.geometry.word(self.position) + (bytes / HEADER) as usize;
         let Some(next) = self.memory.words().get(place) else { return };
-        if bytes <= self.room {
+        if bytes <= self.room() {
             next.store(0, Ordering::Relaxed);
             self.ended = self.position.wrapping_add(bytes);
             self.turn = Turn { at: self.position, own, bytes, header: lined(given).to_word() };
