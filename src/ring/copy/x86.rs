@@ -48,8 +48,9 @@ pub fn load(words: &[AtomicU64], target: &mut [u8]) {
     }
 }
 
-/// Stores `source`, of at least [`LINES_FROM`] bytes, by the string engine or by lines.
-#[inline(always)]
+/// Stores `source`, of at least [`LINES_FROM`] bytes, by the string engine or by lines. Apart, so that short copies have the registers to
+/// themselves.
+#[inline(never)]
 pub fn long_store(words: &[AtomicU64], source: &[u8], string: bool) {
     assert!((LINES_FROM..=words.len() * 8).contains(&source.len()));
     let (from, to) = (source.as_ptr(), words.as_ptr().cast_mut().cast());
@@ -65,8 +66,9 @@ pub fn long_store(words: &[AtomicU64], source: &[u8], string: bool) {
     });
 }
 
-/// Loads into `target`, of at least [`LINES_FROM`] bytes, by the string engine or by lines.
-#[inline(always)]
+/// Loads into `target`, of at least [`LINES_FROM`] bytes, by the string engine or by lines. Apart, so that short copies have the registers to
+/// themselves.
+#[inline(never)]
 pub fn long_load(words: &[AtomicU64], target: &mut [u8], string: bool) {
     assert!((LINES_FROM..=words.len() * 8).contains(&target.len()));
     let (from, to) = (words.as_ptr().cast(), target.as_mut_ptr());
