@@ -39,7 +39,7 @@ use std::{env, error, fs, io};
 
 use support::bare_ring::BareRing;
 use support::cpus::processor;
-use support::limits::{HandOver, PingPong};
+use support::limits::{HandOver, PingPong, Words};
 use support::plot::{Bar, Group, Kind, Plot};
 use support::raw_sync_event::{DIRECT, RINGER};
 use support::ringway;
@@ -219,14 +219,17 @@ fn ratios() -> Vec<Ratio> {
     };
     let (ours, parked) = (Start::name(&ringway::DEFAULT), Start::name(&ringway::PARKED));
     let (bare, pipe, polled) = (Start::name(&BareRing), Start::name(&Pipe), Start::name(&PolledPipe));
-    let (ping_pong, hand_over) = (Start::name(&PingPong), Start::name(&HandOver));
+    let (ping_pong, hand_over, words) = (Start::name(&PingPong), Start::name(&HandOver), Start::name(&Words));
     let mut ratios = vec![
         ratio(RoundTrip, (48, ours), (8, ping_pong), AtMost(1.3)),
         ratio(RoundTrip, (48, bare), (8, ping_pong), Nothing),
         ratio(RoundTrip, (48, pipe), (48, ours), AtLeast(100.0)),
+        ratio(RoundTrip, (48, pipe), (8, ping_pong), Nothing),
         ratio(RoundTrip, (48, polled), (48, ours), Nothing),
         ratio(OneWay, (8, ours), (8, pipe), AtLeast(40.0)),
+        ratio(OneWay, (8, words), (8, pipe), Nothing),
         ratio(OneWay, (64, ours), (64, pipe), AtLeast(30.0)),
+        ratio(OneWay, (64, words), (64, pipe), Nothing),
         ratio(OneWay, (64 << 10, ours), (64 << 10, hand_over), AtLeast(0.9)),
     ];
     let steps = STEPS.iter().map(|step| Start::name(step));

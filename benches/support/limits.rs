@@ -4,7 +4,8 @@
 use std::hint::spin_loop;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::pages::{LINE, Pages};
 use super::{End, Subject};
@@ -148,5 +149,110 @@ impl End for HandOverEnd {
         self.done += 1;
         self.pages.word(EMPTIED).store(self.done, Release);
         buffer.len()
+    }
+}
+
+/// A stream of whole words, one way, that needs no header: the first word of each message, its sequence number, is the sign
+/// that it is there, and never 0. The words lie in a circle; the receiver tells only once an eighth of it how far it is, and nothing is
+/// checked.
+#[derive(Debug)]
+pub struct Words;
+
+/// The bytes of the circle, as many as a ring of Ringway has.
+const CIRCLE: usize = 1 << 20;
+/// How many pauses the receiver leaves between two looks, so that it does not take the line away that is being filled.
+const PAUSES: u32 = 32;
+
+/// One side of the stream of words.
+#[derive(Debug)]
+pub struct WordsEnd {
+    pages: Arc<Pages>,
+    /// The words of a message, and how many messages the circle holds.
+    words: usize,
+    messages: u64,
+    /// How many messages this side has sent, or taken.
+    done: u64,
+    /// How many the receiver has told of.
+    told: u64,
+    /// The last sign.
+    last: u64,
+}
+
+impl WordsEnd {
+    /// The words of the message with this number.
+    #[inline(always)]
+    fn message(&self, number: u64) -> &[AtomicU64] {
+        self.pages.words(DATA + (number % self.messages) as usize * self.words * 8, self.words)
+    }
+}
+
+impl Subject for Words {
+    type Half = WordsEnd;
+    type End = WordsEnd;
+
+    fn name(&self) -> &'static str {
+        "limit: a stream of bare words"
+    }
+
+    fn spins(&self) -> bool {
+        true
+    }
+
+    fn halves(&self, size: usize) -> io::Result<(WordsEnd, WordsEnd)> {
+        assert!(size % 8 == 0 && (size.is_power_of_two() && size <= CIRCLE), "whole words, whole messages");
+        let pages = Pages::new(DATA + CIRCLE)?;
+        let end = |pages| WordsEnd {
+            pages,
+            words: size / 8,
+            messages: (CIRCLE / size) as u64,
+            done: 0,
+            told: 0,
+            last: 0,
+        };
+        Ok((end(pages.clone()), end(pages)))
+    }
+
+    fn connect(&self, half: WordsEnd) -> io::Result<WordsEnd> {
+        Ok(half)
+    }
+}
+
+impl End for WordsEnd {
+    #[inline]
+    fn send(&mut self, message: &[u8]) {
+        while self.done - self.told >= self.messages {
+            self.told = self.pages.word(EMPTIED).load(Acquire);
+            spin_loop();
+        }
+        let (words, chunks) = (self.message(self.done), message.chunks_exact(8));
+        let number = |chunk: &[u8]| u64::from_le_bytes(chunk.try_into().expect("8 bytes"));
+        for (word, chunk) in words.iter().zip(chunks).skip(1) {
+            word.store(number(chunk), Relaxed);
+        }
+        words[0].store(number(&message[..8]), Release);
+        self.done += 1;
+    }
+
+    #[inline]
+    fn recv(&mut self, buffer: &mut [u8]) -> usize {
+        let words = self.message(self.done);
+        let sign = loop {
+            // What stands there from the lap before is less.
+            match words[0].load(Acquire) {
+                sign if sign > self.last => break sign,
+                _ => (0..PAUSES).for_each(|_| spin_loop()),
+            }
+        };
+        for (word, chunk) in words.iter().zip(buffer.chunks_exact_mut(8)).skip(1) {
+            chunk.copy_from_slice(&word.load(Relaxed).to_le_bytes());
+        }
+        buffer[..8].copy_from_slice(&sign.to_le_bytes());
+        let taken = words.len() * 8;
+        (self.last, self.done) = (sign, self.done + 1);
+        if self.done - self.told >= self.messages / 8 {
+            self.pages.word(EMPTIED).store(self.done, Release);
+            self.told = self.done;
+        }
+        taken
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bare_ring::BareRing;
 use super::ladder;
-use super::limits::{HandOver, PingPong};
+use super::limits::{HandOver, PingPong, Words};
 use super::raw_sync_event::{DIRECT, RINGER};
 use super::ringway::{self, Batches, Grants};
 use super::seqpacket::Seqpacket;
@@ -91,6 +91,9 @@ fn one_ways(size: usize) -> Vec<&'static dyn Start> {
     subjects.extend([&Pipe as &dyn Start, &UnixStream]);
     if size < 1 << 20 {
         subjects.extend([&BareRing as &dyn Start, &Seqpacket]);
+    }
+    if size <= 64 {
+        subjects.push(&Words);
     }
     if size == 64 << 10 {
         subjects.push(&HandOver);
