@@ -32,8 +32,8 @@ pub struct Producer<M> {
     head: u64,
     /// How far anything was written, committed or not: what lies one capacity before it is gone.
     written: u64,
-    /// Where the last record began, for [`Producer::demote`], unless it was one of a stream: each store that a send makes
-    /// beside those into the ring takes a place in the store buffer from them.
+    /// Where the last record began, for [`Producer::demote`], unless [`Producer::push_fast`] pushed it: each store that a send
+    /// makes beside those into the ring takes a place in the store buffer from them.
     last: u64,
     /// A position behind P where a 0 stands already, for the next record if it ends there. Not behind P: there is none.
     ended: u64,
@@ -428,8 +428,9 @@ impl<M: Memory> Producer<M> {
         self.memory.armed_space().armed.store(AWAKE, Ordering::Relaxed);
     }
 
-    /// Tells the processor that the last record will be read elsewhere: worth it when this end now starts to wait. After
-    /// [`Producer::push_fast`] there may be nothing to tell of.
+    /// Tells the processor that the last record will be read elsewhere: worth it when this end now starts to wait. Call it
+    /// after [`Producer::push_turn`], [`Producer::push_again`] or a commit. What [`Producer::push_fast`] has pushed since is told
+    /// of too, or nothing is.
     #[inline(always)]
     pub fn demote(&mut self) {
         let bytes = self.position.wrapping_sub(self.last);

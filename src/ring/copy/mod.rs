@@ -11,23 +11,29 @@
 //! * *string*: `rep movsb` instead of the lines, where the processor says that it is fast.
 //!
 //! ```text
-//! bytes        0 ... 15    16 ... 191    192 ... 4095    4096 ...
-//! FSRM         words       vectors       string          string      Intel from Ice Lake on, AMD from Zen 3 on
-//! ERMS alone   words       vectors       lines           string      Intel from Ivy Bridge on
-//! neither      words       vectors       lines           lines       AMD until Zen 2
+//! bytes          0 ... 15    16 ... 191    192 ... 2047    2048 ...
+//! FSRM           words       vectors       string          string      Intel from Ice Lake on
+//! ERMS alone     words       vectors       lines           string      Intel from Ivy Bridge on
+//! neither, AMD   words       vectors       lines           lines       also where a virtual machine hides the bits
 //! ```
 
 #![cfg_attr(not(loom), allow(unsafe_code))]
 
 use crate::sync::{AtomicU64, Ordering};
 
-#[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64", not(loom), not(miri), not(ringway_words)))]
 pub mod x86;
 
 /// Stores `source` into the ring, from the first byte of `words` on. The bytes after it in its last word mean nothing.
 #[inline(always)]
 pub fn store(words: &[AtomicU64], source: &[u8]) {
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+    #[cfg(all(
+        target_arch = "x86_64",
+        target_pointer_width = "64",
+        not(loom),
+        not(miri),
+        not(ringway_words)
+    ))]
     if source.len() >= x86::VECTORS_FROM {
         return x86::store(words, source);
     }
@@ -99,7 +105,13 @@ fn scatter(word: u64, bytes: &mut [u8]) {
 /// Loads bytes from the ring, from the first byte of `words` on, until `target` is full.
 #[inline(always)]
 pub fn load(words: &[AtomicU64], target: &mut [u8]) {
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri), not(ringway_words)))]
+    #[cfg(all(
+        target_arch = "x86_64",
+        target_pointer_width = "64",
+        not(loom),
+        not(miri),
+        not(ringway_words)
+    ))]
     if target.len() >= x86::VECTORS_FROM {
         return x86::load(words, target);
     }
@@ -182,7 +194,7 @@ fn patch(word: &AtomicU64, at: usize, bytes: &[u8]) {
 /// Asks for the line of the word with this index, which will be written soon. A hint: it cannot fault and changes nothing.
 #[inline(always)]
 pub fn prefetch_for_write(words: &[AtomicU64], index: usize) {
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    #[cfg(all(target_arch = "x86_64", target_pointer_width = "64", not(loom), not(miri)))]
     // SAFETY: a prefetch of whatever address changes no memory, no flag, and raises no fault.
     unsafe {
         let word = words.as_ptr().wrapping_add(index);
@@ -200,7 +212,7 @@ pub fn prefetch_for_write(words: &[AtomicU64], index: usize) {
 /// Asks for the line of the word with this index, which will be read soon. A hint, as [`prefetch_for_write`].
 #[inline(always)]
 pub fn prefetch_for_read(words: &[AtomicU64], index: usize) {
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    #[cfg(all(target_arch = "x86_64", target_pointer_width = "64", not(loom), not(miri)))]
     // SAFETY: a prefetch of whatever address changes no memory, no flag, and raises no fault.
     unsafe {
         let word = words.as_ptr().wrapping_add(index);
@@ -219,7 +231,7 @@ pub fn prefetch_for_read(words: &[AtomicU64], index: usize) {
 /// processor does not know it.
 #[inline(always)]
 pub fn demote(words: &[AtomicU64]) {
-    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    #[cfg(all(target_arch = "x86_64", target_pointer_width = "64", not(loom), not(miri)))]
     for line in words.chunks(8) {
         // SAFETY: `cldemote` changes no memory and no flag; processors without it execute a no-op.
         unsafe {

@@ -20,13 +20,15 @@ const LINE: usize = 64;
 /// How far ahead a copy by lines fetches, in bytes. 256 to 2048 were as good on AMD's Zen 1, and better than nothing.
 const FETCHED: usize = 512;
 
-/// With short `rep movsb` that is said to be fast (FSRM), the string engine overtakes the words somewhere between 128 and 256
-/// bytes, on the processors that were tried. The benches' 64 and 256 bytes lie on either side.
+/// Where short `rep movsb` is said to be fast (FSRM), the string engine begins here. On Intel's Sapphire Rapids it overtook the
+/// words somewhere between 128 and 256 bytes; with the lines it was not compared there.
 pub const SHORT_STRINGS: usize = LINES_FROM;
 
-/// Where only long ones are said to be fast (ERMS), they begin where glibc begins them: `rep_movsb_threshold` in its
-/// `sysdeps/x86/dl-cacheinfo.h`, for vectors of 32 bytes.
-pub const LONG_STRINGS: usize = 4096;
+/// Where only long ones are said to be fast (ERMS), they begin where glibc begins them with vectors of 16 bytes:
+/// `rep_movsb_threshold` in its `sysdeps/x86/dl-cacheinfo.h`. Not measured.
+pub const LONG_STRINGS: usize = 2048;
+
+const _: () = assert!(LINES_FROM >= LINE && SHORT_STRINGS >= LINES_FROM && LONG_STRINGS >= LINES_FROM);
 
 /// Stores `source`, of at least [`VECTORS_FROM`] bytes.
 #[inline(always)]
@@ -48,37 +50,41 @@ pub fn load(words: &[AtomicU64], target: &mut [u8]) {
     }
 }
 
-/// Stores `source`, of at least [`LINES_FROM`] bytes, by the string engine or by lines. Apart, so that short copies have the registers to
-/// themselves.
+/// Stores `source`, of at least [`LINES_FROM`] bytes, by the string engine or by lines. Apart, so that short copies have
+/// the registers to themselves.
 #[inline(never)]
 pub fn long_store(words: &[AtomicU64], source: &[u8], string: bool) {
     assert!((LINES_FROM..=words.len() * 8).contains(&source.len()));
     let (from, to) = (source.as_ptr(), words.as_ptr().cast_mut().cast());
     if string {
         // SAFETY: it was asserted that `words` covers `source.len()` bytes, and an AtomicU64 may be written through
-        // a shared reference. The assembly is opaque, so nothing is assumed of a concurrent reader.
+        // a shared reference. `source`, which nobody writes to, lies elsewhere. The assembly is opaque, so nothing is
+        // assumed of a concurrent reader.
         return unsafe { rep_movsb(from, to, source.len()) };
     }
     lines(to as usize, source.len(), |at| {
-        prefetch_for_write(words, (at + FETCHED) / 8);
+        if at + FETCHED < source.len() {
+            prefetch_for_write(words, (at + FETCHED) / 8);
+        }
         // SAFETY: as above; `lines` asks for no line that ends behind the copy.
         unsafe { line_of_words(from, to, at) };
     });
 }
 
-/// Loads into `target`, of at least [`LINES_FROM`] bytes, by the string engine or by lines. Apart, so that short copies have the registers to
-/// themselves.
+/// Loads into `target`, of at least [`LINES_FROM`] bytes, by the string engine or by lines. Apart, as [`long_store`] is.
 #[inline(never)]
 pub fn long_load(words: &[AtomicU64], target: &mut [u8], string: bool) {
     assert!((LINES_FROM..=words.len() * 8).contains(&target.len()));
-    let (from, to) = (words.as_ptr().cast(), target.as_mut_ptr());
+    let (from, to, len) = (words.as_ptr().cast(), target.as_mut_ptr(), target.len());
     if string {
         // SAFETY: it was asserted that `words` covers `target.len()` bytes; `target` is ours alone. The assembly is
         // opaque, so nothing is assumed of a concurrent writer.
-        return unsafe { rep_movsb(from, to, target.len()) };
+        return unsafe { rep_movsb(from, to, len) };
     }
-    lines(to as usize, target.len(), |at| {
-        prefetch_for_read(words, (at + FETCHED) / 8);
+    lines(to as usize, len, |at| {
+        if at + FETCHED < len {
+            prefetch_for_read(words, (at + FETCHED) / 8);
+        }
         // SAFETY: as above; `lines` asks for no line that ends behind the copy.
         unsafe { line_of_vectors(from, to, at) };
     });
@@ -96,7 +102,8 @@ fn by_string(len: usize) -> bool {
         // SAFETY: every processor of x86-64 has the instruction, which only answers.
         #[allow(unused_unsafe, reason = "later versions of Rust know that")]
         let (last, features) = unsafe { (__cpuid(0).eax, __cpuid_count(7, 0)) };
-        let from = if last < 7 { u64::MAX } else { string_from(features.ebx, features.edx) };
+        let amd = std::arch::is_x86_feature_detected!("sse4a");
+        let from = if last < 7 { u64::MAX } else { string_from(amd, features.ebx, features.edx) };
         FROM.store(from, Ordering::Relaxed);
         from
     }
@@ -108,12 +115,15 @@ fn by_string(len: usize) -> bool {
     len as u64 >= from
 }
 
-/// From how many bytes on the string engine is the quickest, by what CPUID's leaf 7 says of the processor: Intel's *Software
-/// Developer's Manual*, volume 2A. Without either bit, never.
-pub fn string_from(ebx: u32, edx: u32) -> u64 {
+/// From how many bytes on copies go by the string engine, by what CPUID's leaf 7 says of the processor: Intel's *Software
+/// Developer's Manual*, volume 2A. Without either bit, never. Nor on AMD's processors, of which Zen 3 and later have both: there
+/// `rep movsb` is slow for some alignments of the target, and glibc leaves it to copies that pass by the caches (the file
+/// above, and bug 30994).
+pub fn string_from(amd: bool, ebx: u32, edx: u32) -> u64 {
     const ERMS: u32 = 1 << 9;
     const FSRM: u32 = 1 << 4;
     match (edx & FSRM != 0, ebx & ERMS != 0) {
+        _ if amd => u64::MAX,
         (true, _) => SHORT_STRINGS as u64,
         (false, true) => LONG_STRINGS as u64,
         (false, false) => u64::MAX,
@@ -121,7 +131,8 @@ pub fn string_from(ebx: u32, edx: u32) -> u64 {
 }
 
 /// Calls `line` for the first and the last bytes of `len`, as many as a line has, and for each line of the target between, which
-/// lies at `target`: a store over the edge of a line takes longer. Some bytes are copied twice.
+/// lies at `target`: a store over the edge of a line takes longer. Some bytes are copied twice. `len` is a line at least, and
+/// no call reaches behind it.
 #[inline(always)]
 fn lines(target: usize, len: usize, line: impl Fn(usize)) {
     line(0);
@@ -133,6 +144,8 @@ fn lines(target: usize, len: usize, line: impl Fn(usize)) {
     line(len - LINE);
 }
 
+/// As words, for what [`vector_store`] says.
+///
 /// # Safety
 /// [`LINE`] bytes must be readable at `from + at` and writable at `to + at`, and must not overlap.
 #[inline(always)]
@@ -202,7 +215,7 @@ unsafe fn rep_movsb(from: *const u8, to: *mut u8, len: usize) {
 fn vector_store(words: &[AtomicU64], source: &[u8]) {
     let (whole, rest) = source.split_at(source.len() / VECTOR * VECTOR);
     let (covered, left) = words.split_at(whole.len() / 8);
-    // SAFETY: as in `long_store`; `covered` is as long as `whole`, which is whole vectors.
+    // SAFETY: `covered` is as long as `whole`, by the split, and that is whole vectors. The rest as in `long_store`.
     unsafe { words_to_vectors(whole.as_ptr(), covered.as_ptr().cast_mut().cast(), whole.len()) }
     match rest.split_first_chunk::<8>() {
         Some((chunk, rest)) => {

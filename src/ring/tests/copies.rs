@@ -1,11 +1,9 @@
 //! Copies into and out of foreign words, by whichever engine does them at a length.
 
-#[cfg(all(target_arch = "x86_64", not(miri), not(ringway_words)))]
-use crate::ring::copy::x86;
 use crate::ring::copy::{load, store};
 use crate::sync::{AtomicU64, Ordering};
 
-/// Longer than the shortest copy of any engine.
+/// Longer than the longest copy by vectors.
 const LONGEST: usize = 400;
 /// What stands where nothing is to be written.
 const NOTHING: u8 = 0xEE;
@@ -15,7 +13,7 @@ fn lengths() -> impl Iterator<Item = usize> {
     (0..=LONGEST).filter(|len| !cfg!(miri) || *len < 25 || len % 64 == 0)
 }
 
-fn payload(len: usize) -> Vec<u8> {
+pub(super) fn payload(len: usize) -> Vec<u8> {
     (0..len).map(|place| (place * 7 + len) as u8).collect()
 }
 
@@ -64,27 +62,4 @@ fn a_copy_in_is_whole_and_changes_no_word_that_it_does_not_reach() {
 #[test]
 fn a_copy_out_is_whole_and_changes_nothing_beside_it() {
     check_load(lengths(), load);
-}
-
-/// Whichever of the two this processor takes by itself.
-#[cfg(all(target_arch = "x86_64", not(miri), not(ringway_words)))]
-#[test]
-fn long_copies_are_whole_by_strings_and_by_lines() {
-    for string in [false, true] {
-        let long = || x86::LINES_FROM..=LONGEST;
-        check_store(long(), |words, source| x86::long_store(words, source, string));
-        check_load(long(), |words, target| x86::long_load(words, target, string));
-    }
-}
-
-#[cfg(all(target_arch = "x86_64", not(miri), not(ringway_words)))]
-#[test]
-fn strings_are_for_processors_that_are_quick_with_them() {
-    let (erms, fsrm, others) = (1 << 9, 1 << 4, !(1 << 9 | 1 << 4));
-    assert_eq!(x86::string_from(0, 0), u64::MAX);
-    assert_eq!(x86::string_from(others, others), u64::MAX, "other features say nothing of it");
-    assert_eq!(x86::string_from(fsrm, erms), u64::MAX, "each bit has its own register");
-    assert_eq!(x86::string_from(erms, 0), x86::LONG_STRINGS as u64);
-    assert_eq!(x86::string_from(0, fsrm), x86::SHORT_STRINGS as u64);
-    assert_eq!(x86::string_from(erms, fsrm), x86::SHORT_STRINGS as u64);
 }

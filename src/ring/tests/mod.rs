@@ -33,6 +33,8 @@ mod copies;
 mod corners;
 #[cfg(not(loom))]
 mod drivers;
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64", not(loom), not(miri), not(ringway_words)))]
+mod engines;
 #[cfg(not(loom))]
 mod fences;
 #[cfg(not(loom))]
