@@ -61,8 +61,8 @@ pub(super) struct Data<'a> {
 }
 
 impl Condition for Data<'_> {
-    fn streams(&self) -> bool {
-        self.streams
+    fn stream(&self) -> Option<u64> {
+        self.streams.then(|| self.consumer.position())
     }
     fn look(&mut self) -> bool {
         self.consumer.poll()
