@@ -82,7 +82,18 @@ impl Receiver {
     #[inline]
     pub fn recv_into(&mut self, buffer: &mut [u8]) -> Result<usize, RecvIntoError> {
         if self.inbox.is_empty() {
-            if let Some(len) = self.rx.recv_soon(buffer) {
+            if let Some(len) = self.rx.recv_any(buffer) {
+                return Ok(len);
+            }
+        }
+        self.recv_into_other(buffer)
+    }
+
+    /// Not in a stream, or not the short way.
+    #[inline(never)]
+    fn recv_into_other(&mut self, buffer: &mut [u8]) -> Result<usize, RecvIntoError> {
+        if self.inbox.is_empty() {
+            if let Some(len) = self.rx.recv_turn(buffer) {
                 return Ok(len);
             }
         }
@@ -94,7 +105,7 @@ impl Receiver {
     pub(crate) fn recv_soon(&mut self, buffer: &mut [u8]) -> (bool, Option<usize>) {
         let answer = self.rx.peer().is_some_and(|peer| peer.turns.expected() == Expected::Answer);
         (0..100_000).any(|_| self.rx.poll());
-        (answer, self.rx.recv_soon(buffer))
+        (answer, self.rx.recv_any(buffer).or_else(|| self.rx.recv_turn(buffer)))
     }
 
     #[cold]

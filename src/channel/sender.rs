@@ -37,7 +37,13 @@ impl Sender {
     /// the middle, the peer forgets what it has of it.
     #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
-        if self.tx.send_fast(message) { Ok(()) } else { self.send_slow(message) }
+        if self.tx.send_fast(message) { Ok(()) } else { self.send_other(message) }
+    }
+
+    /// A long message, or one that may not be of a stream.
+    #[inline(never)]
+    fn send_other(&mut self, message: &[u8]) -> Result<(), SendError> {
+        if self.tx.send_other(message) { Ok(()) } else { self.send_slow(message) }
     }
 
     #[cold]
@@ -56,7 +62,12 @@ impl Sender {
     /// [`TrySendError`]; nothing was sent then.
     #[inline]
     pub fn try_send(&mut self, message: &[u8]) -> Result<(), TrySendError> {
-        if self.tx.send_fast(message) { Ok(()) } else { self.try_send_slow(message) }
+        if self.tx.send_fast(message) { Ok(()) } else { self.try_send_other(message) }
+    }
+
+    #[inline(never)]
+    fn try_send_other(&mut self, message: &[u8]) -> Result<(), TrySendError> {
+        if self.tx.send_other(message) { Ok(()) } else { self.try_send_slow(message) }
     }
 
     #[cold]

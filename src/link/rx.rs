@@ -42,12 +42,21 @@ impl Rx {
         }
     }
 
-    /// The short way to wait for a message and take it into `buffer`: `None` if there is anything else to look at first, or
-    /// nothing came soon, and nothing was taken.
+    /// The short way to take a message of a stream into `buffer`: `None` if there is anything else to look at first, and nothing
+    /// was taken.
     #[inline(always)]
-    pub(crate) fn recv_soon(&mut self, buffer: &mut [u8]) -> Option<usize> {
+    pub(crate) fn recv_any(&mut self, buffer: &mut [u8]) -> Option<usize> {
         match self {
-            Self::Shm(shm) => shm.recv_soon(buffer),
+            Self::Shm(shm) => shm.recv_any(buffer),
+            Self::Socket(_) | Self::Lent => None,
+        }
+    }
+
+    /// The short way to wait for an answer: `None` also if nothing came soon.
+    #[inline(always)]
+    pub(crate) fn recv_turn(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        match self {
+            Self::Shm(shm) => shm.recv_turn(buffer),
             Self::Socket(_) | Self::Lent => None,
         }
     }

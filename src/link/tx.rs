@@ -34,11 +34,21 @@ pub(crate) trait Relief {
 }
 
 impl Tx {
-    /// The short way to [`Tx::try_send`]: `false` if there is anything to look at first, and nothing was sent.
+    /// The short way to [`Tx::try_send`] for short messages in a stream: `false` if there is anything to look at first, and nothing
+    /// was sent.
     #[inline(always)]
     pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
         match self {
             Self::Shm(shm) => shm.send_fast(message),
+            Self::Socket(_) | Self::Lent(_) => false,
+        }
+    }
+
+    /// The same for long messages, and in a turn.
+    #[inline(always)]
+    pub(crate) fn send_other(&mut self, message: &[u8]) -> bool {
+        match self {
+            Self::Shm(shm) => shm.send_other(message),
             Self::Socket(_) | Self::Lent(_) => false,
         }
     }

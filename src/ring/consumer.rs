@@ -138,24 +138,37 @@ impl<M: Memory> Consumer<M> {
             return None;
         }
         let first = self.geometry.word(self.position);
-        let record = self.memory.words().get(first + 1..first + (bytes / HEADER) as usize);
-        copy::load(record?, buffer.get_mut(..len as usize)?);
+        let record = self.memory.words().get(first + 1..first + (bytes / HEADER) as usize)?;
+        let target = buffer.get_mut(..len as usize)?;
+        // Without a call in its midst, the way of a short message has no register to save.
+        if target.len() >= copy::LONG_FROM {
+            return Some(self.pop_long(first, bytes, target));
+        }
+        copy::load(record, target);
         self.fetch_ahead(bytes);
         // Each header comes from the other core's cache. Where the next one lies hangs on this one only if it is not like
         // the last: the processor guesses that and goes on. Otherwise it waits for one header after the other.
-        if bytes == stride {
-            self.took(stride)
+        Some(if bytes == stride {
+            self.took(stride, len as usize)
         } else {
-            self.took_other(bytes)
-        }
-        Some(len as usize)
+            self.took_other(bytes, len as usize)
+        })
+    }
+
+    /// The same for a long message.
+    #[inline(never)]
+    fn pop_long(&mut self, first: usize, bytes: u64, target: &mut [u8]) -> usize {
+        copy::load(&self.memory.words()[first + 1..first + (bytes / HEADER) as usize], target);
+        self.fetch_ahead(bytes);
+        self.stride = bytes;
+        self.took(bytes, target.len())
     }
 
     /// A plain record that takes another number of bytes than the one before was copied out.
     #[inline(never)]
-    fn took_other(&mut self, bytes: u64) {
+    fn took_other(&mut self, bytes: u64, len: usize) -> usize {
         self.stride = bytes;
-        self.took(bytes);
+        self.took(bytes, len)
     }
 
     /// Asks for what will be read soon, if the producer is far ahead. With short records, of which many share a line, the
@@ -185,18 +198,25 @@ impl<M: Memory> Consumer<M> {
             return None;
         }
         copy::load_line(line, buffer.get_mut(..len as usize)?);
-        self.took(bytes);
-        Some(len as usize)
+        Some(self.took(bytes, len as usize))
     }
 
-    /// A plain record of `bytes` bytes was copied out.
+    /// A plain record of `bytes` bytes was copied out: the `len` of its payload.
     #[inline(always)]
-    fn took(&mut self, bytes: u64) {
+    fn took(&mut self, bytes: u64, len: usize) -> usize {
         self.room -= bytes;
         self.move_on(self.position.wrapping_add(bytes));
         if self.memory.armed_space().armed.load(Ordering::Relaxed) != AWAKE {
-            self.serve_waiting_producer();
+            return self.took_from_waiting(len);
         }
+        len
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn took_from_waiting(&mut self, len: usize) -> usize {
+        self.serve_waiting_producer();
+        len
     }
 
     /// What [`Consumer::pop_into`] may take without a look.

@@ -161,7 +161,7 @@ pub use batch::Batch;
 pub use claim::{Claim, ClaimFull};
 pub use consumer::{Consumer, Look, Seen};
 #[cfg(not(loom))]
-pub(crate) use copy::prefetch_for_write;
+pub(crate) use copy::{LONG_FROM, prefetch_for_write};
 pub use error::{Corrupt, Field, PopError, PushError};
 pub use heap::HeapMemory;
 pub use memory::{Memory, NoSpace};

@@ -275,12 +275,14 @@ impl<M: Memory> Producer<M> {
         }
     }
 
-    /// What was written ahead will be written over.
+    /// What was written ahead will be written over. Where nothing was, there is no turn to forget either.
     #[inline(always)]
     fn overwrite(&mut self) {
-        self.will_write(self.ended);
-        self.ended = self.position;
-        self.turn.forget();
+        if self.ended.wrapping_sub(self.position) as i64 > 0 {
+            self.will_write(self.ended);
+            self.ended = self.position;
+            self.turn.forget();
+        }
     }
 
     /// Looks at the consumer's head again.

@@ -113,20 +113,21 @@ impl ShmRx {
         }
     }
 
-    /// The short way to wait for a message and take it into `buffer`: `None` if there is anything else to look at first, or
-    /// nothing came soon.
+    /// The short way to take a message of a stream into `buffer`: `None` if there is anything else to look at first.
     #[inline(always)]
-    pub(crate) fn recv_soon(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        match self.peer.turns.expected() {
-            Expected::Any => self.recv_fast(buffer),
-            expected => self.recv_turn(expected, buffer),
-        }
+    pub(crate) fn recv_any(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        if self.peer.turns.expected() == Expected::Any { self.recv_fast(buffer) } else { None }
     }
 
-    /// The same while the ends take turns. The answer to a message that was just sent cannot be there yet, and a look would
-    /// take the line away in which the peer is about to write it. Apart, as [`ShmTx::send_turn`](super::ShmTx::send_turn) is.
-    #[inline(never)]
-    fn recv_turn(&mut self, expected: Expected, buffer: &mut [u8]) -> Option<usize> {
+    /// The short way to wait for a message while the ends take turns: `None` if there is anything else to look at first, or
+    /// nothing came soon. The answer to a message that was just sent cannot be there yet, and a look would take the line away
+    /// in which the peer is about to write it.
+    #[inline(always)]
+    pub(crate) fn recv_turn(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let expected = self.peer.turns.expected();
+        if expected == Expected::Any {
+            return None;
+        }
         if expected != Expected::Answer {
             let taken = self.recv_fast(buffer);
             if taken.is_some() {

@@ -9,7 +9,7 @@ use crate::link::rx::Armed;
 use crate::link::turns::Occasion;
 use crate::link::tx::Relief;
 use crate::ring::lines::DOORBELL;
-use crate::ring::{CACHE_LINE, Corrupt, Producer, PushError, Stream, Undelivered, footprint};
+use crate::ring::{CACHE_LINE, Corrupt, LONG_FROM, Producer, PushError, Stream, Undelivered, footprint};
 use crate::segment::ShmMemory;
 use crate::sync::Fences;
 use crate::wait::sleep::{Ended, arm, block};
@@ -42,30 +42,45 @@ impl ShmTx {
         Self { producer, peer, spinner, max_message, max_record }
     }
 
-    /// The short way to [`ShmTx::try_send`]: `false` if there is anything to look at first.
+    /// The short way to [`ShmTx::try_send`] for short messages in a stream: `false` if there is anything to look at first.
+    ///
+    /// There is no call on it after which much is left to be done, so it has few registers to save. Each is a store more, in the
+    /// store buffer in which those into the ring wait until their lines have come.
     #[inline(always)]
     pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
-        let here = !self.peer.forked() && !self.peer.presence().is_gone();
-        if !here || message.len() as u64 > self.max_message {
-            return false;
-        }
-        match self.peer.turns.occasion() {
-            Occasion::Stream => {}
-            Occasion::Turn => return self.send_turn(message),
-            Occasion::Second => self.peer.turns.stream(),
-        }
-        self.producer.push_fast(message)
+        let streams = self.peer.turns.occasion() == Occasion::Stream;
+        streams && message.len() < LONG_FROM && self.takes(message) && self.producer.push_fast(message)
     }
 
-    /// The same, when the peer may be waiting for this one message. Apart, so that streams have the registers to themselves.
-    #[inline(never)]
-    fn send_turn(&mut self, message: &[u8]) -> bool {
+    /// Nothing is to be looked at but the ring.
+    #[inline(always)]
+    fn takes(&self, message: &[u8]) -> bool {
+        let here = !self.peer.forked() && !self.peer.presence().is_gone();
+        here && message.len() as u64 <= self.max_message
+    }
+
+    /// The same for long messages, for the second one of a stream, and when the peer may be waiting for this one message.
+    #[inline(always)]
+    pub(crate) fn send_other(&mut self, message: &[u8]) -> bool {
+        if !self.takes(message) {
+            return false;
+        }
+        if self.peer.turns.occasion() != Occasion::Turn {
+            return self.send_long(message);
+        }
         if !self.producer.push_again(message) {
             return self.send_other_turn(message);
         }
         self.hand_over();
         self.peer.turns.take(self.producer.position());
         true
+    }
+
+    /// Of a stream from now on, whatever it is.
+    #[inline(never)]
+    fn send_long(&mut self, message: &[u8]) -> bool {
+        self.peer.turns.stream();
+        self.producer.push_fast(message)
     }
 
     /// A turn that is not like the one before.

@@ -7,7 +7,7 @@
 //! * *words*: a loop of relaxed atomics. Everywhere; alone under loom and Miri, and with `--cfg ringway_words`
 //!   under the sanitizers, which see no access of an instruction in assembly.
 //! * *vectors*: 16 bytes at a time on x86-64, which has such registers always, for copies of at least `VECTORS_FROM` bytes.
-//! * *lines*: the same by whole lines of 64 bytes, which are fetched ahead, for copies of at least `LINES_FROM` bytes.
+//! * *lines*: the same by whole lines of 64 bytes, which are fetched ahead, for copies of at least `LONG_FROM` bytes.
 //! * *string*: `rep movsb` instead of the lines, where the processor says that it is fast.
 //!
 //! ```text
@@ -23,6 +23,10 @@ use crate::sync::{AtomicU64, Ordering};
 
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64", not(loom), not(miri), not(ringway_words)))]
 pub mod x86;
+
+/// Copies of this many bytes and more are long: on x86-64 they go by whole lines, or by the string engine where that is
+/// quicker, and they are worth a call.
+pub const LONG_FROM: usize = 192;
 
 /// Stores `source` into the ring, from the first byte of `words` on. The bytes after it in its last word mean nothing.
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! The engines of x86-64: instructions in assembly, for copies that are longer than a few words.
 
-use super::{prefetch_for_read, prefetch_for_write, store_rest};
+use super::{LONG_FROM, prefetch_for_read, prefetch_for_write, store_rest};
 use crate::sync::{AtomicU64, Ordering};
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
@@ -11,9 +11,6 @@ pub const VECTORS_FROM: usize = 16;
 /// The bytes of a vector. Each such processor has registers for them.
 const VECTOR: usize = 16;
 
-/// Copies of this many bytes and more go by whole lines, or by the string engine where that is quicker.
-pub const LINES_FROM: usize = 192;
-
 /// The bytes of a line: four vectors.
 const LINE: usize = 64;
 
@@ -22,18 +19,18 @@ const FETCHED: usize = 512;
 
 /// Where short `rep movsb` is said to be fast (FSRM), the string engine begins here. On Intel's Sapphire Rapids it overtook the
 /// words somewhere between 128 and 256 bytes; with the lines it was not compared there.
-pub const SHORT_STRINGS: usize = LINES_FROM;
+pub const SHORT_STRINGS: usize = LONG_FROM;
 
 /// Where only long ones are said to be fast (ERMS), they begin where glibc begins them with vectors of 16 bytes:
 /// `rep_movsb_threshold` in its `sysdeps/x86/dl-cacheinfo.h`. Not measured.
 pub const LONG_STRINGS: usize = 2048;
 
-const _: () = assert!(LINES_FROM >= LINE && SHORT_STRINGS >= LINES_FROM && LONG_STRINGS >= LINES_FROM);
+const _: () = assert!(LONG_FROM >= LINE && SHORT_STRINGS >= LONG_FROM && LONG_STRINGS >= LONG_FROM);
 
 /// Stores `source`, of at least [`VECTORS_FROM`] bytes.
 #[inline(always)]
 pub fn store(words: &[AtomicU64], source: &[u8]) {
-    if source.len() >= LINES_FROM {
+    if source.len() >= LONG_FROM {
         long_store(words, source, by_string(source.len()));
     } else {
         vector_store(words, source);
@@ -43,18 +40,18 @@ pub fn store(words: &[AtomicU64], source: &[u8]) {
 /// Loads into `target`, of at least [`VECTORS_FROM`] bytes.
 #[inline(always)]
 pub fn load(words: &[AtomicU64], target: &mut [u8]) {
-    if target.len() >= LINES_FROM {
+    if target.len() >= LONG_FROM {
         long_load(words, target, by_string(target.len()));
     } else {
         vector_load(words, target);
     }
 }
 
-/// Stores `source`, of at least [`LINES_FROM`] bytes, by the string engine or by lines. Apart, so that short copies have
+/// Stores `source`, of at least [`LONG_FROM`] bytes, by the string engine or by lines. Apart, so that short copies have
 /// the registers to themselves.
 #[inline(never)]
 pub fn long_store(words: &[AtomicU64], source: &[u8], string: bool) {
-    assert!((LINES_FROM..=words.len() * 8).contains(&source.len()));
+    assert!((LONG_FROM..=words.len() * 8).contains(&source.len()));
     let (from, to) = (source.as_ptr(), words.as_ptr().cast_mut().cast());
     if string {
         // SAFETY: it was asserted that `words` covers `source.len()` bytes, and an AtomicU64 may be written through
@@ -71,10 +68,10 @@ pub fn long_store(words: &[AtomicU64], source: &[u8], string: bool) {
     });
 }
 
-/// Loads into `target`, of at least [`LINES_FROM`] bytes, by the string engine or by lines. Apart, as [`long_store`] is.
+/// Loads into `target`, of at least [`LONG_FROM`] bytes, by the string engine or by lines. Apart, as [`long_store`] is.
 #[inline(never)]
 pub fn long_load(words: &[AtomicU64], target: &mut [u8], string: bool) {
-    assert!((LINES_FROM..=words.len() * 8).contains(&target.len()));
+    assert!((LONG_FROM..=words.len() * 8).contains(&target.len()));
     let (from, to, len) = (words.as_ptr().cast(), target.as_mut_ptr(), target.len());
     if string {
         // SAFETY: it was asserted that `words` covers `target.len()` bytes; `target` is ours alone. The assembly is
@@ -90,7 +87,7 @@ pub fn long_load(words: &[AtomicU64], target: &mut [u8], string: bool) {
     });
 }
 
-/// Whether a copy of so many bytes, [`LINES_FROM`] at least, goes by the string engine.
+/// Whether a copy of so many bytes, [`LONG_FROM`] at least, goes by the string engine.
 #[inline(always)]
 fn by_string(len: usize) -> bool {
     /// From how many bytes on; 0: not known yet.

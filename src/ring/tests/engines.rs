@@ -3,7 +3,7 @@
 use super::copies::payload;
 use super::guarded::{GuardedBuffer, GuardedMemory};
 use crate::ring::Memory;
-use crate::ring::copy::x86;
+use crate::ring::copy::{LONG_FROM, x86};
 
 /// Whichever of the two this processor takes by itself: from and to memory of which neither neighbour may be touched, for each
 /// place of the target in a line.
@@ -12,7 +12,7 @@ fn long_copies_are_whole_by_strings_and_by_lines_and_touch_nothing_beside_them()
     let memory = GuardedMemory::new(4096);
     let (mut source, mut target) = (GuardedBuffer::new(4096), GuardedBuffer::new(4096));
     for (string, len) in [false, true].into_iter().flat_map(|string| (0..200).map(move |len| (string, len))) {
-        let len = x86::LINES_FROM + len;
+        let len = LONG_FROM + len;
         let source = source.last(len);
         source.copy_from_slice(&payload(len));
         // Its last word is the last of the ring's, so that it lies in each place of a line in turn.
