@@ -19,7 +19,7 @@ const FETCHED: usize = 512;
 
 /// Where short `rep movsb` is said to be fast (FSRM), the string engine begins here. On Intel's Sapphire Rapids it overtook the
 /// words somewhere between 128 and 256 bytes; with the lines it was not compared there.
-pub const SHORT_STRINGS: usize = LONG_FROM;
+pub const SHORT_STRINGS: usize = 192;
 
 /// Where only long ones are said to be fast (ERMS), they begin where glibc begins them with vectors of 16 bytes:
 /// `rep_movsb_threshold` in its `sysdeps/x86/dl-cacheinfo.h`. Not measured.
