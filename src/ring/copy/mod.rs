@@ -8,7 +8,7 @@
 //!   under the sanitizers, which see no access of an instruction in assembly.
 //! * *vectors*: 16 bytes at a time on x86-64, which has such registers always, for copies of at least `VECTORS_FROM` bytes.
 //! * *lines*: the same by whole lines of 64 bytes, which are fetched ahead, for copies of at least `LONG_FROM` bytes.
-//! * *string*: `rep movsb` instead of the lines, where the processor says that it is fast.
+//! * *string*: `rep movsb` instead of the lines, where a processor of Intel's says that it is fast.
 //!
 //! ```text
 //! bytes          0 ... 15    16 ... 191    192 ... 2047    2048 ...

@@ -21,9 +21,10 @@ fn bytes(words: &[AtomicU64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect()
 }
 
-/// Copies in by `store`: to each place of a line, from a source in each place of a word.
-fn check_store(lengths: impl Iterator<Item = usize>, store: impl Fn(&[AtomicU64], &[u8])) {
-    for len in lengths {
+#[test]
+fn a_copy_in_is_whole_and_changes_no_word_that_it_does_not_reach() {
+    for len in lengths() {
+        // In each place of a line, from a source in each place of a word.
         let (first, shift) = (1 + len % 8, len % 7);
         let words: Vec<_> =
             (0..LONGEST / 8 + 10).map(|_| AtomicU64::new(u64::from_ne_bytes([NOTHING; 8]))).collect();
@@ -37,14 +38,14 @@ fn check_store(lengths: impl Iterator<Item = usize>, store: impl Fn(&[AtomicU64]
     }
 }
 
-/// Copies out by `load`, the same way.
-fn check_load(lengths: impl Iterator<Item = usize>, load: impl Fn(&[AtomicU64], &mut [u8])) {
+#[test]
+fn a_copy_out_is_whole_and_changes_nothing_beside_it() {
     let stored = payload(LONGEST + 80);
     let words: Vec<_> = stored
         .chunks_exact(8)
         .map(|chunk| AtomicU64::new(u64::from_ne_bytes(chunk.try_into().unwrap())))
         .collect();
-    for len in lengths {
+    for len in lengths() {
         let (first, shift) = (len % 9, 1 + len % 7);
         let mut target = vec![NOTHING; shift + len + 24];
         load(&words[first..], &mut target[shift..shift + len]);
@@ -52,14 +53,4 @@ fn check_load(lengths: impl Iterator<Item = usize>, load: impl Fn(&[AtomicU64], 
         let untouched = target[..shift].iter().chain(&target[shift + len..]);
         assert!(untouched.copied().all(|byte| byte == NOTHING), "{len} B");
     }
-}
-
-#[test]
-fn a_copy_in_is_whole_and_changes_no_word_that_it_does_not_reach() {
-    check_store(lengths(), store);
-}
-
-#[test]
-fn a_copy_out_is_whole_and_changes_nothing_beside_it() {
-    check_load(lengths(), load);
 }
