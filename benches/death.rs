@@ -11,8 +11,9 @@
 //! sooner. Everybody waits as by default.
 //!
 //! **Caveats.** A process with much memory takes the kernel longer to end than these, which have little. No process
-//! is pinned, and nothing else runs: on a busy machine the wake-ups wait for a cpu. The *cause* is that of the error:
-//! a hang-up can be seen before the death that it belongs to. Figures are printed, never enforced.
+//! is pinned, and nothing else runs: on a busy machine the wake-ups wait for a cpu. The *cause* is that of the error: a
+//! hang-up is told only where there is no pidfd, or where the kernel tells the death more than 500 ms after it. Figures
+//! are printed, never enforced.
 //!
 //! ```text
 //! cargo bench --bench death -- [--kills N] [FILTER]...

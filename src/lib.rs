@@ -25,9 +25,9 @@
 //! alone, mapped bytes become words in `segment` alone, and both handshake and supervisor are pure: time and death are
 //! their inputs.
 //!
-//! In the repository: `docs/wire.md` (what two processes exchange, to the byte), `docs/limits.md` (every limit and
-//! default), `docs/after-a-crash.md` (what is found after one), `docs/orderings.md` (memory orderings that no tool can
-//! judge).
+//! In the repository: `docs/wire.md` (handshake, records, memory layout, to the byte), `docs/after-a-crash.md` (what is
+//! found, by where the process was), `docs/limits.md` (limits and defaults), `docs/orderings.md` (which store comes before
+//! which load, and why) and `docs/mutants.md` (each was weakened, and which test noticed).
 //!
 //! # Words
 //! | word | meaning |

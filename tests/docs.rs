@@ -1,7 +1,7 @@
-//! The pages say what the code says: every limit, the name of every test, every link.
+//! The pages say what the code says: every limit and default, the name of every test, every link.
 //!
-//! `docs/limits.md` is one table; its rows name a constant each. In `README.md`, `CHANGELOG.md`, `docs/` and doc
-//! comments, what stands in backquotes after `tests:` is the name of a test.
+//! `docs/limits.md` is one table, whose rows name a constant each, and a paragraph of defaults that are no numbers. In
+//! `README.md`, `CHANGELOG.md`, `docs/` and doc comments, what stands in backquotes after `tests:` is the name of a test.
 
 mod docs {
     pub mod constants;
@@ -26,6 +26,15 @@ fn every_number_on_the_page_of_limits_is_the_one_in_the_code() {
     let rows = limits::rows(&pages::read(root(), limits::PAGE));
     assert!(rows.len() > 10, "the table was not found");
     nothing(&limits::wrong(&rows, &pages::sources(root())));
+}
+
+#[test]
+fn the_defaults_on_the_page_of_limits_that_are_no_numbers_are_those_of_a_channel() {
+    let said = limits::defaults(&pages::read(root(), limits::PAGE));
+    assert_eq!(said.len(), 3, "the paragraph was not found: {said:?}");
+    let options = format!("{:?}", ringway::channel::Options::default());
+    let wrong = said.iter().filter(|default| !options.contains(*default));
+    nothing(&wrong.map(|default| format!("{}: {default} but {options}", limits::PAGE)).collect::<Vec<_>>());
 }
 
 #[test]

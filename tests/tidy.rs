@@ -79,6 +79,11 @@ fn nothing_sleeps_to_synchronise() {
 }
 
 #[test]
+fn no_deadline_hangs_on_a_clock_that_can_be_set() {
+    hold(words::wall_clocks);
+}
+
+#[test]
 fn the_library_does_not_panic() {
     hold(|tree| words::panicking(tree, words::MAY_PANIC));
 }

@@ -12,10 +12,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[path = "../examples/wordcount/answer.rs"]
 #[allow(dead_code, reason = "the example uses the rest")]
@@ -81,7 +81,11 @@ fn wordcount_to<A: AsRef<OsStr>>(stderr: Stdio, args: impl IntoIterator<Item = A
 /// Runs it to its end.
 fn run(mut command: Command) -> Output {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let child = command.spawn().unwrap();
+    finish(command.spawn().unwrap())
+}
+
+/// Waits for its end, but not for ever.
+fn finish(child: Child) -> Output {
     let pid = rustix::process::Pid::from_child(&child);
     let (sender, ended) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
@@ -194,8 +198,10 @@ fn a_worker_that_is_killed_ends_the_job_with_its_signal() {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.split_whitespace().nth(13).is_some_and(|ticks| ticks.parse().unwrap_or(0) >= 5)
     };
+    let begin = Instant::now();
     let worker = loop {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it was disturbed");
+        assert!(begin.elapsed() < WATCHDOG, "no worker counts");
         let children = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children")).ok();
         let pids: String = fs::read_dir(&threads).unwrap().flatten().filter_map(children).collect();
         if let Some(pid) = pids.split_whitespace().find(counts) {
@@ -204,7 +210,7 @@ fn a_worker_that_is_killed_ends_the_job_with_its_signal() {
         thread::yield_now();
     };
     rustix::process::kill_process(worker, rustix::process::Signal::KILL).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = finish(child);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(stderr(&output).contains(" ended by signal 9"), "{output:?}");
 }

@@ -26,7 +26,7 @@ pub enum Call {
 pub struct Told {
     /// From just before the kill until the call returned.
     pub after: Duration,
-    /// Whether the cause is the death itself, or only the hang-up that comes with it.
+    /// Whether the cause is the death; else a hang-up was seen, and the death was not told in time.
     pub died: bool,
 }
 

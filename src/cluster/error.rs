@@ -4,6 +4,7 @@
 use super::id::WorkerId;
 use crate::channel::CapacityError;
 use crate::control::message_error::MessageError;
+use crate::ring::NoSpace;
 use crate::sys::Errno;
 use std::fmt;
 use std::io;
@@ -161,6 +162,8 @@ pub enum SendError {
         /// Which check failed.
         field: &'static str,
     },
+    /// The system has no memory for the next part of the link, which is asked for once, in the first lap of each ring.
+    NoSpace(NoSpace),
     /// The cluster belongs to the process that this one was forked from.
     Forked,
     /// A system call failed.
@@ -181,6 +184,9 @@ impl fmt::Display for SendError {
             SendError::TooLong { len, max } => write!(f, "the message has {len} bytes, the limit is {max}"),
             SendError::TooLongForTry => f.write_str("the message can only be sent in pieces: use send"),
             SendError::Corrupt { field } => write!(f, "the link is corrupt: {field}"),
+            SendError::NoSpace(_) => {
+                f.write_str("the system has no memory for the next part of the link: free some and try again")
+            }
             SendError::Forked => f.write_str("the cluster belongs to the parent process"),
             SendError::Os(source) => write!(f, "the system refused: {source}"),
         }
@@ -190,6 +196,7 @@ impl fmt::Display for SendError {
 impl std::error::Error for SendError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            SendError::NoSpace(no_space) => Some(no_space),
             SendError::Os(source) => Some(source),
             _ => None,
         }

@@ -15,7 +15,6 @@ use crate::link::peer::Peer;
 use crate::link::{Rx, Tx};
 use crate::sys::{deadline, socket};
 use crate::wait::watch::Gone;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -211,7 +210,7 @@ fn refused(error: TxError, max_message: u64) -> SendError {
             SendError::TooLong { len: len as usize, max: max_message as usize }
         }
         TxError::TooLong { .. } => SendError::TooLongForTry,
-        TxError::NoSpace(_) => SendError::Os(io::ErrorKind::OutOfMemory.into()),
+        TxError::NoSpace(no_space) => SendError::NoSpace(no_space),
         TxError::Disconnected(Cause::Corrupt(corrupt)) => SendError::Corrupt { field: corrupt.field.name() },
         TxError::Disconnected(Cause::Forked) => SendError::Forked,
         TxError::Disconnected(_) => SendError::Gone,

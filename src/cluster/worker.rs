@@ -2,7 +2,7 @@
 
 use super::error::{FromEnvError, HandshakeError};
 use super::id::WorkerId;
-use super::mark;
+use super::{mark, orphan};
 use crate::channel::{
     About, Cause, Channel, ConnectError, Message, Options, Pending, RecvError, RecvTimeoutError, SendError,
     SendTimeoutError, TryRecvError, TrySendError,
@@ -20,7 +20,9 @@ use std::time::{Duration, Instant};
 /// # When the master dies
 /// The kernel kills the worker (`PR_SET_PDEATHSIG`, SIGKILL), whether it computes, sleeps or is stopped; what the
 /// worker wants to happen then must be done by another process. A worker that changes its user or its capabilities
-/// loses that protection; then [`Worker::recv`] still ends, with [`Cause::Died`] or [`Cause::HungUp`].
+/// loses that protection; then a thread of the library kills it as soon as it sees the master's end: not before it goes
+/// on, if it was stopped. Where pidfds or futexes are denied to it too, [`Worker::recv`] still ends, with [`Cause::Died`] or
+/// [`Cause::HungUp`].
 #[derive(Debug)]
 pub struct Worker {
     channel: Channel,
@@ -45,6 +47,13 @@ impl Worker {
     pub fn from_env_with(options: &Options) -> Result<Option<Self>, FromEnvError> {
         let Some((mark, sockets)) = mark::take()? else { return Ok(None) };
         let master = master_pidfd(mark.master());
+        if let Some(master) = &master {
+            let os = |errno| FromEnvError::Os {
+                what: "the watch over the master",
+                source: io::Error::from(errno),
+            };
+            orphan::die_with(master).map_err(os)?;
+        }
         let pending = Pending::accepting(sockets.control, sockets.data, options.clone());
         let channel = pending.connect_to(master).map_err(|error| match error {
             ConnectError::Refused(refusal) => FromEnvError::Handshake(HandshakeError::from(&refusal)),

@@ -308,8 +308,8 @@ impl Bed for LinkBed<'_> {
 }
 
 impl Watched for Peer {
-    fn descriptors(&self) -> (BorrowedFd<'_>, Option<BorrowedFd<'_>>) {
-        (self.control(), self.pidfd())
+    fn descriptors(&self) -> (Option<BorrowedFd<'_>>, Option<BorrowedFd<'_>>) {
+        (Some(self.control()), self.pidfd())
     }
 
     fn hung_up(&self) -> Option<Instant> {
@@ -338,7 +338,7 @@ impl Drop for Peer {
         // Asking for the watch thread would start it.
         let Some(token) = self.token.get() else { return };
         if let Ok(watch) = Watch::here() {
-            watch.forget(*token, self.control(), self.pidfd());
+            watch.forget(*token, Some(self.control()), self.pidfd());
         }
     }
 }

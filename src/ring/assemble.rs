@@ -86,7 +86,8 @@ impl<M: Memory> Consumer<M> {
         }
     }
 
-    /// Finds the next whole message, taking the fragments of streams on the way: at most one capacity of them.
+    /// Finds the next whole message, taking the fragments of streams on the way, as long as less than one
+    /// capacity of them was taken.
     fn next_message(&mut self, room: usize) -> Result<Next, PopError> {
         let begin = self.position;
         loop {

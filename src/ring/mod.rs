@@ -89,8 +89,10 @@
 //! - Who follows the waiting rules is woken. tests: `a_consumer_that_goes_to_sleep_is_woken_by_a_commit`,
 //!   `a_producer_that_goes_to_sleep_is_woken_by_a_release`,
 //!   `both_ends_of_a_full_ring_with_a_lazy_head_sleep_and_are_woken`
-//! - Whatever a peer writes, an end stays within its memory, ends its loops within one capacity, allocates nothing for
-//!   a length that a peer only claims, and answers with what was written or with [`Corrupt`]. tests:
+//! - Whatever a peer writes, an end stays within its memory, takes less than 7/4 of the capacity in one call, allocates
+//!   nothing for a length that a peer only claims, and answers with what was written or with [`Corrupt`]. (A call that takes
+//!   a stream looks before each record whether it has come one capacity far. What it takes last can be a message that was
+//!   committed at once, which with its padding takes less than 3/4.) tests:
 //!   `the_seeds_of_consumer_hostile_reach_both_outcomes_of_every_check`,
 //!   `the_seeds_of_producer_hostile_reach_both_outcomes_of_every_check`
 //!
@@ -109,7 +111,8 @@
 //!
 //! # Orderings
 //! Each Release in the source carries the label of its pair. Loom explores the pairs within the ring, with full fences
-//! for both sides of R4, which proves where they must stand; `docs/orderings.md` lists what no tool can judge.
+//! for both sides of R4, which proves where they must stand. `docs/orderings.md` says which store comes before which load,
+//! and why; it has the models, the test that notices each weakening, and what no tool can judge.
 //!
 //! | label | Release | Acquire | without it |
 //! |---|---|---|---|

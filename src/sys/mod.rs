@@ -2,7 +2,7 @@
 //!
 //! | file | asks the kernel for | refused with | then |
 //! |---|---|---|---|
-//! | [`memfd`] | anonymous memory with a size that can be fixed for ever | `EPERM`, `ENOSYS` (a seccomp filter), `EMFILE`, `EFBIG` | the link is a socket |
+//! | [`memfd`] | anonymous memory with a size that can be fixed for ever | `EPERM`, `ENOSYS` (a seccomp filter), `EMFILE`, `EFBIG` | what a filter denies is borrowed from the offering end, or named (feature `portable`); else the link is a socket |
 //! | `named` | memory with a name (feature `portable`), by the crate `shared_memory`; randomness | `ENOENT`, `EACCES` (no such file system), `ENOSPC`, `EMFILE`, `EFBIG` | the link is a socket |
 //! | [`map`] | that memory in this process, and pages before they are written | `ENOMEM`; `EINVAL` (before Linux 5.14: no `MADV_POPULATE_WRITE`) | a socket; pages allocated at birth |
 //! | [`futex`] | sleep on a word, wake its sleepers | `EPERM`, `ENOSYS` | the link is a socket, or over named memory; no master |

@@ -71,7 +71,7 @@
 //!
 //! # The watch thread
 //! A process with links over shared memory has, if it has futexes, one thread in `epoll_wait` on its links' control sockets
-//! (hang-up) and its peers' pidfds, with all signals blocked ([`watch`]). On news it sets the link's flag, fences, swaps the
+//! (hang-up) and its peers' pidfds, with all signals blocked ([`watch`]); so has each worker, which does not outlive its master. On news it sets the link's flag, fences, swaps the
 //! wait words to 0 and wakes. A dying process closes its sockets before its pidfd tells, so a hang-up is passed on only after half a second in
 //! which the pidfd was silent, and a death at once. A peer killed between its commit and its wake-up is thereby as good as
 //! one that finished. Where two threads make a process's first links at the same moment, they share one. tests:

@@ -1,6 +1,6 @@
 //! The watch thread: tells links over shared memory that their peer is gone.
 //!
-//! One for each process that has such a link, unless it has no futexes, blocked in `epoll_wait` on the links' control
+//! One for each process that has such a link, or is a worker, unless it has no futexes, blocked in `epoll_wait` on the links' control
 //! sockets (hang-up only) and their peers' pidfds, with all signals blocked. A forked child that makes links of its own starts its own.
 //!
 //! A dying process closes its sockets before its pidfd tells. So a hang-up is not passed on for what it seems while the
@@ -26,8 +26,8 @@ pub(crate) enum Gone {
 
 /// Something that wants to know when its peer is gone.
 pub(crate) trait Watched: Send + Sync {
-    /// The control socket, and the peer's pidfd where there is one. The same at every call.
-    fn descriptors(&self) -> (BorrowedFd<'_>, Option<BorrowedFd<'_>>);
+    /// The control socket if hang-ups are of interest, and the peer's pidfd where there is one. The same at every call.
+    fn descriptors(&self) -> (Option<BorrowedFd<'_>>, Option<BorrowedFd<'_>>);
     /// The peer has hung up. `Some`: perhaps because it is dying, of which the pidfd would tell; ask again then. Must
     /// not block.
     fn hung_up(&self) -> Option<Instant>;
@@ -104,7 +104,7 @@ impl Watch {
             token
         };
         let (control, pidfd) = watched.descriptors();
-        let mut added = self.epoll.add(control, token, Interest::HangUp);
+        let mut added = control.map_or(Ok(()), |control| self.epoll.add(control, token, Interest::HangUp));
         if let (Ok(()), Some(pidfd)) = (added, pidfd) {
             added = self.epoll.add(pidfd, token | PIDFD, Interest::Readable);
         }
@@ -113,10 +113,10 @@ impl Watch {
     }
 
     /// Watches no longer.
-    pub(crate) fn forget(&self, token: u64, control: BorrowedFd<'_>, pidfd: Option<BorrowedFd<'_>>) {
+    pub(crate) fn forget(&self, token: u64, control: Option<BorrowedFd<'_>>, pidfd: Option<BorrowedFd<'_>>) {
         self.entries().by_token.remove(&token);
         // Already gone if it fired: there is nothing to do about a failure.
-        let _ = self.epoll.remove(control);
+        let _ = control.map(|control| self.epoll.remove(control));
         let _ = pidfd.map(|pidfd| self.epoll.remove(pidfd));
     }
 
@@ -141,7 +141,7 @@ fn run(epoll: &Epoll, watched: &Mutex<Entries>) {
                 let _ = pidfd.map(|pidfd| epoll.remove(pidfd));
                 watched.died();
             } else {
-                let _ = epoll.remove(control);
+                let _ = control.map(|control| epoll.remove(control));
                 doubtful.insert(event.token, Instant::now());
             }
         }

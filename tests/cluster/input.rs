@@ -179,6 +179,34 @@ fn a_cluster_for_whose_links_there_is_no_address_space_uses_sockets_or_says_so()
     }));
 }
 
+/// Memory that runs out while messages are sent is an error and no signal, and nothing is lost.
+#[test]
+fn a_send_to_a_worker_for_which_there_is_no_memory_says_so_and_can_be_tried_again() {
+    alone!(|| program::run(echo, || {
+        leaves_nothing(|| {
+            let (cluster, mut diary) = (program::cast(1, LinkChoice::Shm, ""), Diary::default());
+            diary.all_online(&cluster, 1);
+            let id = cluster.ids()[0];
+            let message = |number: u32| [&number.to_le_bytes()[..], &[7; 1000]].concat();
+            // The filter is the thread's own, and ends with it.
+            let poor = || {
+                raw::deny(libc::SYS_madvise, libc::ENOMEM);
+                let refused = |number| cluster.send(id, &message(number)).err().map(|error| (number, error));
+                (0..2000).find_map(refused).expect("the first lap had room for it all")
+            };
+            let (sent, error) = std::thread::scope(|scope| scope.spawn(poor).join().unwrap());
+            assert!(matches!(error, SendError::NoSpace(_)), "{error}");
+            cluster.send(id, &message(sent)).unwrap();
+            for number in 0..=sent {
+                assert_eq!(diary.next_message(&cluster).1[..], message(number), "{number}");
+            }
+            cluster.stop(LEISURE).unwrap();
+            diary.read_on(&cluster, |_, _| {});
+            diary.ends_well();
+        });
+    }));
+}
+
 /// How far the limit is raised, one by one; the last ones suffice.
 const LIMITS: u64 = 40;
 

@@ -19,6 +19,8 @@ const RECEIVES: usize = 0;
 const COMPUTES: usize = 1;
 const IS_STOPPED: usize = 2;
 const WAITS_FOR_SPACE: usize = 3;
+/// Computes, and has lost the signal that the kernel would send, as by a change of its user.
+const IS_NOT_TOLD: usize = 4;
 
 #[test]
 fn no_worker_outlives_a_killed_master() {
@@ -31,9 +33,13 @@ fn no_worker_outlives_a_killed_master() {
 }
 
 fn work(worker: Worker) {
+    let slot = worker.id().slot() as usize - 1;
+    if slot == IS_NOT_TOLD {
+        raw::lose_the_death_signal();
+    }
     worker.send(b"here").unwrap();
-    match worker.id().slot() as usize - 1 {
-        COMPUTES => loop {
+    match slot {
+        COMPUTES | IS_NOT_TOLD => loop {
             std::hint::spin_loop();
         },
         WAITS_FOR_SPACE => while worker.send(&[0; 1000]).is_ok() {},
@@ -45,10 +51,10 @@ fn work(worker: Worker) {
 
 /// Starts the workers, tells their pids, and waits to be killed.
 fn be_the_master(link: LinkChoice, cue: &Cue) {
-    let (cluster, mut diary) = (cast(4, link, ""), Diary::default());
-    diary.all_forked(&cluster, 4);
+    let (cluster, mut diary) = (cast(5, link, ""), Diary::default());
+    diary.all_forked(&cluster, 5);
     let mut here = BTreeSet::new();
-    while here.len() < 4 {
+    while here.len() < 5 {
         let (from, message) = diary.next_message(&cluster);
         if *message == *b"here" {
             here.insert(from);
@@ -68,7 +74,7 @@ fn kill_the_master(link: LinkChoice) {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     let (ours, theirs) = cue::pair();
     let master = child::fork(|| be_the_master(link, &theirs));
-    let pids = [(); 5].map(|()| ours.hear() as u32);
+    let pids = [(); 6].map(|()| ours.hear() as u32);
     let watched = pids.map(pidfd);
     until(|| [RECEIVES, WAITS_FOR_SPACE].iter().all(|slot| thread::is_asleep(pids[*slot])));
     rustix::process::pidfd_send_signal(&watched[IS_STOPPED], Signal::STOP).unwrap();
@@ -81,7 +87,7 @@ fn kill_the_master(link: LinkChoice) {
         // If this test fails, it leaves nothing either.
         let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
     }
-    assert_eq!(ended, [true; 5], "who has ended");
+    assert_eq!(ended, [true; 6], "who has ended");
     watched.iter().for_each(reap);
     assert!(!program::has_children());
     // What others make beside this test, they take back.

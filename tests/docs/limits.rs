@@ -37,6 +37,19 @@ fn row(line: &str) -> Option<Row> {
     Some(Row { value: value.into(), file: file.into(), place: place.into() })
 }
 
+/// The defaults that are no numbers, as `Debug` shows them of the options of a channel.
+pub fn defaults(page: &str) -> Vec<String> {
+    let said = page.split("\n\n").filter(|paragraph| paragraph.starts_with("What is no number: "));
+    let text = said.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    let value = |kind: &str| text.split_once(kind)?.1.split_once('`').map(|(value, _)| value);
+    let mut found = Vec::new();
+    found.extend(value("`LinkChoice::").map(|link| format!("link: {link},")));
+    found.extend(value("`Wait::").map(|wait| format!("wait: {wait},")));
+    let switch = |(on, value)| text.contains(on).then(|| format!("prefault: {value},"));
+    found.extend([("`prefault` is off", false), ("`prefault` is on", true)].into_iter().filter_map(switch));
+    found
+}
+
 /// The rows that say something else than the code.
 pub fn wrong(rows: &[Row], sources: &[(String, String)]) -> Vec<String> {
     let mut findings = Vec::new();
@@ -92,6 +105,14 @@ fn a_number_that_differs_and_a_name_that_is_gone_are_found() {
     }
     assert_eq!(wrong(&rows("| x | 1 | `src/a.rs` `GONE` |"), &sample()).len(), 1);
     assert_eq!(wrong(&rows("| x | 1 | `src/b.rs` `NAP` |"), &sample()).len(), 1);
+}
+
+#[test]
+fn the_defaults_that_are_no_numbers_are_found_in_their_paragraph() {
+    let said = "What is no number: an end waits by `Wait::Spin`, the link is `LinkChoice::Shm`, and\n`prefault` is on.";
+    let page = format!("Not `Wait::Park`.\n\n{said}\n\n`prefault` is off.");
+    assert_eq!(defaults(&page), ["link: Shm,", "wait: Spin,", "prefault: true,"]);
+    assert_eq!(defaults("`prefault` is off"), Vec::<String>::new());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The child's side of a fork returns 0, the parent's the pid.
 pub fn fork() -> i32 {
@@ -55,6 +55,29 @@ pub fn adopt(fd: RawFd) -> OwnedFd {
 pub fn ignore_sigterm() {
     // SAFETY: ignoring a signal runs no code.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+}
+
+/// The kernel does not signal this process any more when its parent ends, as after a change of its user. The first thread is
+/// asked to see to that: the setting is that thread's own, and a test runs in another.
+pub fn lose_the_death_signal() {
+    static LOST: AtomicBool = AtomicBool::new(false);
+
+    extern "C" fn lose(_: libc::c_int) {
+        // SAFETY: the call takes no pointer, and may be made in a handler.
+        let lost = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0, 0, 0, 0) };
+        LOST.store(lost == 0, Ordering::Release);
+    }
+
+    let handler: extern "C" fn(libc::c_int) = lose;
+    // SAFETY: the handler makes one system call and stores one word. The first thread of a process has the process's number.
+    unsafe {
+        let pid = libc::getpid();
+        assert_ne!(libc::signal(libc::SIGUSR1, handler as libc::sighandler_t), libc::SIG_ERR);
+        assert_eq!(libc::syscall(libc::SYS_tgkill, pid, pid, libc::SIGUSR1), 0);
+    }
+    while !LOST.load(Ordering::Acquire) {
+        std::hint::spin_loop();
+    }
 }
 
 /// The calling thread blocks this signal from now on.

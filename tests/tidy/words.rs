@@ -77,6 +77,15 @@ pub fn sleeping(tree: &Tree, allowed: &[(&str, &str)]) -> Vec<Finding> {
     })
 }
 
+/// Clocks that somebody can set: each deadline is on the monotonic one.
+pub fn wall_clocks(tree: &Tree) -> Vec<Finding> {
+    let files = tree.files().iter().filter(|file| file.path.starts_with("src/"));
+    except(files, &[], |_, tokens, i| match tokens[i].text {
+        "SystemTime" | "Realtime" | "CLOCK_REALTIME" | "UNIX_EPOCH" => Some("reads a clock that can be set"),
+        _ => None,
+    })
+}
+
 /// Panics in what ships.
 pub fn panicking(tree: &Tree, allowed: &[(&str, &str)]) -> Vec<Finding> {
     except(tree.library(), allowed, |source, tokens, i| {
@@ -181,6 +190,16 @@ mod tests {
         assert_eq!(places(&sleeping(&tree, &[])), [("tests/a.rs", 1), ("src/b.rs", 1)]);
         let allowed = [("tests/a.rs", "a reason"), ("src/c.rs", "a reason")];
         assert_eq!(places(&sleeping(&tree, &allowed)), [("src/b.rs", 1), ("src/c.rs", 1)]);
+    }
+
+    #[test]
+    fn a_clock_that_can_be_set_is_found() {
+        let tree = Tree::sample(&[
+            ("src/a.rs", "use std::time::{Instant, SystemTime};\nlet now = ClockId::Realtime;\n"),
+            ("src/b.rs", "// SystemTime\nlet now = clock(ClockId::Monotonic);\n"),
+            ("tests/c.rs", "use std::time::SystemTime;\n"),
+        ]);
+        assert_eq!(places(&wall_clocks(&tree)), [("src/a.rs", 1), ("src/a.rs", 2)]);
     }
 
     #[test]

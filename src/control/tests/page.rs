@@ -8,7 +8,7 @@ use super::super::message::{
 };
 use super::*;
 use crate::ring::{self, lines};
-use crate::segment::LAYOUT_HASH;
+use crate::segment::{LAYOUT_HASH, Name};
 use crate::sys::socket::MAX_FDS;
 
 const PAGE: &str = include_str!("../../../docs/wire.md");
@@ -178,6 +178,91 @@ fn records() {
         (word(ring::Flags::LINED), "LINED"),
     ];
     assert_eq!(named("Record flags"), flags);
+}
+
+#[test]
+fn the_name_of_named_memory() {
+    let digits = PAGE.split_once("`/rw-` and 26 digits of").unwrap().1.split('`').nth(1).unwrap();
+    assert!(PAGE.contains("the 16 bytes of the Hello as one number, 5 bits a digit, the lowest first."));
+    let bytes: [u8; 16] = std::array::from_fn(|place| 13 * place as u8 + 60);
+    let digit = |place: usize| (u128::from_le_bytes(bytes) >> (5 * place) & 31_u128) as usize;
+    let text: String = (0..26).map(|place| char::from(digits.as_bytes()[digit(place)])).collect();
+    assert_eq!(Name::from_bytes(bytes).to_string(), format!("/rw-{text}"));
+}
+
+#[cfg(all(feature = "portable", target_endian = "little"))]
+mod named_memory {
+    use super::*;
+    use crate::ring::Memory;
+    use crate::segment::named::{Capacities, LIMIT, Named};
+    use crate::segment::{Parts, ShmMemory, Side};
+    use crate::sync::Ordering;
+    use std::fs::{File, read};
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    fn capacities() -> Capacities {
+        [Capacity::MIN, Capacity::new(8192).unwrap()]
+    }
+
+    /// What the accepting end makes, and where it can be read.
+    fn create() -> (Parts, Named, String) {
+        let (parts, name) = Parts::create(Name::random().unwrap(), capacities()).unwrap();
+        let path = format!("/dev/shm{}", name.name());
+        (parts, name, path)
+    }
+
+    #[test]
+    fn the_label() {
+        let (_b, name, path) = create();
+        let memory = File::open(&path).unwrap();
+        let mode = memory.metadata().unwrap().mode() & 0o777;
+        assert!(PAGE.contains(&format!("with mode {mode:04o},")));
+        let [a, b] = capacities().map(Capacity::bytes);
+        let words = [
+            ("magic, the bytes `RINGWAY1`", u64::from_le_bytes(*b"RINGWAY1")),
+            ("version 1 of", 1),
+            ("layout hash", LAYOUT_HASH),
+            ("A's capacity", a),
+            ("B's capacity", b),
+            ("opened", 0),
+        ];
+        assert_fields("The label", &read(path).unwrap(), 512, 560, &words);
+
+        let _a = Parts::open(name.name(), capacities(), LIMIT).unwrap();
+        let mut opened = [0; 8];
+        memory.read_exact_at(&mut opened, number(table("The label")[5][0])).unwrap();
+        assert_eq!(u64::from_le_bytes(opened), 1);
+    }
+
+    /// Each part has a mark where the page says that it begins.
+    #[test]
+    fn its_parts() {
+        let (b, name, path) = create();
+        let memory = File::open(path).unwrap();
+        let a = Parts::open(name.name(), capacities(), LIMIT).unwrap();
+        a.page.data(Side::A).armed.store(1, Ordering::Relaxed);
+        for (end, side, mark) in [(a, Side::A, 2), (b, Side::B, 3)] {
+            let outgoing = ShmMemory::outgoing(end.own, end.peer, end.page, side);
+            outgoing.words()[0].store(mark, Ordering::Relaxed);
+        }
+        let capacities = capacities().map(Capacity::bytes);
+        let bytes = |text: &str| match text.split_once(" and ") {
+            Some((fixed, "A's capacity")) => number(fixed) + capacities[0],
+            Some((fixed, "B's capacity")) => number(fixed) + capacities[1],
+            _ => number(text),
+        };
+        let (wait, data) = (number(table("Wait page")[0][0]), number(table("Segment")[7][0]));
+        let (mut next, marks) = (0, [(wait, 1), (data, 2), (data, 3)]);
+        assert_eq!(table("Named memory").len(), marks.len());
+        for (row, (place, mark)) in table("Named memory").iter().zip(marks) {
+            assert_eq!(bytes(row[0]), next, "{}", row[2]);
+            let mut found = [0; 8];
+            memory.read_exact_at(&mut found, next + place).unwrap();
+            assert_eq!(u64::from_le_bytes(found), mark, "{}", row[2]);
+            next += bytes(row[1]);
+        }
+        assert_eq!(memory.metadata().unwrap().len(), next);
+    }
 }
 
 /// The hash, computed from the page: that it comes out right says that every number of the layout is.

@@ -25,13 +25,41 @@ pub const SHORT_STRINGS: usize = 192;
 /// `rep_movsb_threshold` in its `sysdeps/x86/dl-cacheinfo.h`. Not measured.
 pub const LONG_STRINGS: usize = 2048;
 
+/// The bit of EDX in CPUID's leaf 7 which says that short `rep movsb` is fast.
+const FSRM: u32 = 1 << 4;
+
+/// More bytes than a copy can have.
+pub const NEVER: u64 = u64::MAX - 1;
+
 const _: () = assert!(LONG_FROM >= LINE && SHORT_STRINGS >= LONG_FROM && LONG_STRINGS >= LONG_FROM);
+
+/// How a long copy goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// By lines, each as four vectors of 16 bytes, fetched ahead.
+    Lines,
+    /// By lines, each as two vectors of 32 bytes.
+    Wide(Avx2),
+    /// By `rep movsb`.
+    String,
+}
+
+/// The proof that the processor has AVX2 and the system saves its registers. Only this module makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// Whether it is so.
+    pub fn detect() -> Option<Self> {
+        std::arch::is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+}
 
 /// Stores `source`, of at least [`VECTORS_FROM`] bytes.
 #[inline(always)]
 pub fn store(words: &[AtomicU64], source: &[u8]) {
     if source.len() >= LONG_FROM {
-        long_store(words, source, by_string(source.len()));
+        long_store(words, source, engine(source.len()));
     } else {
         vector_store(words, source);
     }
@@ -41,75 +69,97 @@ pub fn store(words: &[AtomicU64], source: &[u8]) {
 #[inline(always)]
 pub fn load(words: &[AtomicU64], target: &mut [u8]) {
     if target.len() >= LONG_FROM {
-        long_load(words, target, by_string(target.len()));
+        long_load(words, target, engine(target.len()));
     } else {
         vector_load(words, target);
     }
 }
 
-/// Stores `source`, of at least [`LONG_FROM`] bytes, by the string engine or by lines. Apart, so that short copies have
-/// the registers to themselves.
+/// Stores `source`, of at least [`LONG_FROM`] bytes. Apart, so that short copies have the registers to themselves.
 #[inline(never)]
-pub fn long_store(words: &[AtomicU64], source: &[u8], string: bool) {
+pub fn long_store(words: &[AtomicU64], source: &[u8], engine: Engine) {
     assert!((LONG_FROM..=words.len() * 8).contains(&source.len()));
-    let (from, to) = (source.as_ptr(), words.as_ptr().cast_mut().cast());
-    if string {
-        // SAFETY: it was asserted that `words` covers `source.len()` bytes, and an AtomicU64 may be written through
-        // a shared reference. `source`, which nobody writes to, lies elsewhere. The assembly is opaque, so nothing is
-        // assumed of a concurrent reader.
-        return unsafe { rep_movsb(from, to, source.len()) };
-    }
-    lines(to as usize, source.len(), |at| {
-        if at + FETCHED < source.len() {
-            prefetch_for_write(words, (at + FETCHED) / 8);
+    let (from, to, len) = (source.as_ptr(), words.as_ptr().cast_mut().cast(), source.len());
+    // SAFETY: it was asserted that `words` covers `len` bytes, and an AtomicU64 may be written through a shared reference.
+    // `source`, which nobody writes to, lies elsewhere. The assembly is opaque, so nothing is assumed of a concurrent
+    // reader. `lines` asks for no line that ends behind the copy. Who has an `Avx2` has AVX too.
+    unsafe {
+        match engine {
+            Engine::String => rep_movsb(from, to, len),
+            Engine::Lines => lines(to as usize, len, |at| {
+                if at + FETCHED < len {
+                    prefetch_for_write(words, (at + FETCHED) / 8);
+                }
+                line_of_words(from, to, at);
+            }),
+            Engine::Wide(_) => {
+                lines(to as usize, len, |at| line_of_wide_vectors(from, to, at));
+                forget_wide_vectors();
+            }
         }
-        // SAFETY: as above; `lines` asks for no line that ends behind the copy.
-        unsafe { line_of_words(from, to, at) };
-    });
+    }
 }
 
-/// Loads into `target`, of at least [`LONG_FROM`] bytes, by the string engine or by lines. Apart, as [`long_store`] is.
+/// Loads into `target`, of at least [`LONG_FROM`] bytes. A call of its own, as [`long_store`] is.
 #[inline(never)]
-pub fn long_load(words: &[AtomicU64], target: &mut [u8], string: bool) {
+pub fn long_load(words: &[AtomicU64], target: &mut [u8], engine: Engine) {
     assert!((LONG_FROM..=words.len() * 8).contains(&target.len()));
     let (from, to, len) = (words.as_ptr().cast(), target.as_mut_ptr(), target.len());
-    if string {
-        // SAFETY: it was asserted that `words` covers `target.len()` bytes; `target` is ours alone. The assembly is
-        // opaque, so nothing is assumed of a concurrent writer.
-        return unsafe { rep_movsb(from, to, len) };
-    }
-    lines(to as usize, len, |at| {
-        if at + FETCHED < len {
-            prefetch_for_read(words, (at + FETCHED) / 8);
+    // SAFETY: it was asserted that `words` covers `len` bytes; `target` is ours alone. The rest is as in `long_store`, where
+    // the other side is a writer.
+    unsafe {
+        match engine {
+            Engine::String => rep_movsb(from, to, len),
+            Engine::Lines => lines(to as usize, len, |at| {
+                if at + FETCHED < len {
+                    prefetch_for_read(words, (at + FETCHED) / 8);
+                }
+                line_of_vectors(from, to, at);
+            }),
+            Engine::Wide(_) => {
+                lines(to as usize, len, |at| line_of_wide_vectors(from, to, at));
+                forget_wide_vectors();
+            }
         }
-        // SAFETY: as above; `lines` asks for no line that ends behind the copy.
-        unsafe { line_of_vectors(from, to, at) };
-    });
+    }
 }
 
-/// Whether a copy of so many bytes, [`LONG_FROM`] at least, goes by the string engine.
+/// By which engine this processor copies so many bytes, [`LONG_FROM`] at least.
 #[inline(always)]
-fn by_string(len: usize) -> bool {
-    /// From how many bytes on; 0: not known yet.
-    static FROM: AtomicU64 = AtomicU64::new(0);
+pub fn engine(len: usize) -> Engine {
+    /// From how many bytes on copies go by the string engine, [`NEVER`], or [`WIDE`]. 0: not known yet.
+    static CHOSEN: AtomicU64 = AtomicU64::new(0);
+    /// All go by wide lines. Only where there is an [`Avx2`].
+    const WIDE: u64 = u64::MAX;
 
     #[cold]
     #[inline(never)]
-    fn ask() -> u64 {
-        // SAFETY: every processor of x86-64 has the instruction, which only answers.
-        #[allow(unused_unsafe, reason = "later versions of Rust know that")]
-        let (last, features) = unsafe { (__cpuid(0).eax, __cpuid_count(7, 0)) };
-        let amd = std::arch::is_x86_feature_detected!("sse4a");
-        let from = if last < 7 { u64::MAX } else { string_from(amd, features.ebx, features.edx) };
-        FROM.store(from, Ordering::Relaxed);
-        from
+    fn choose() -> u64 {
+        let (amd, ebx, edx) = features();
+        let chosen =
+            if is_wide(amd, edx, Avx2::detect().is_some()) { WIDE } else { string_from(amd, ebx, edx) };
+        CHOSEN.store(chosen, Ordering::Relaxed);
+        chosen
     }
 
-    let from = match FROM.load(Ordering::Relaxed) {
-        0 => ask(),
-        from => from,
+    let chosen = match CHOSEN.load(Ordering::Relaxed) {
+        0 => choose(),
+        chosen => chosen,
     };
-    len as u64 >= from
+    match chosen {
+        WIDE => Engine::Wide(Avx2(())),
+        from if len as u64 >= from => Engine::String,
+        _ => Engine::Lines,
+    }
+}
+
+/// Whether it is AMD's processor, and EBX and EDX of CPUID's leaf 7: 0 and 0 where there is none.
+pub fn features() -> (bool, u32, u32) {
+    // SAFETY: every processor of x86-64 has the instruction, which only answers.
+    #[allow(unused_unsafe, reason = "later versions of Rust know that")]
+    let (last, leaf) = unsafe { (__cpuid(0).eax, __cpuid_count(7, 0)) };
+    let amd = std::arch::is_x86_feature_detected!("sse4a");
+    if last < 7 { (amd, 0, 0) } else { (amd, leaf.ebx, leaf.edx) }
 }
 
 /// From how many bytes on copies go by the string engine, by what CPUID's leaf 7 says of the processor: Intel's *Software
@@ -118,13 +168,20 @@ fn by_string(len: usize) -> bool {
 /// above, and bug 30994).
 pub fn string_from(amd: bool, ebx: u32, edx: u32) -> u64 {
     const ERMS: u32 = 1 << 9;
-    const FSRM: u32 = 1 << 4;
     match (edx & FSRM != 0, ebx & ERMS != 0) {
-        _ if amd => u64::MAX,
+        _ if amd => NEVER,
         (true, _) => SHORT_STRINGS as u64,
         (false, true) => LONG_STRINGS as u64,
-        (false, false) => u64::MAX,
+        (false, false) => NEVER,
     }
+}
+
+/// Whether lines are wide: on AMD's processors since Zen 3, which FSRM tells from those before it, where there is an [`Avx2`]. On Zen 3
+/// they moved 1.3 to 1.5 times as many messages of 1 KiB as the narrow ones that are fetched ahead, 1.6 times as many of 4 KiB,
+/// 1.5 of 64 KiB. Zen 1 moves 16 bytes at once, and gained 4 % at 64 KiB. Zen 4 and 5, which are taken too, and Zen 2 and
+/// Intel's, which are not, were not measured.
+pub fn is_wide(amd: bool, edx: u32, avx2: bool) -> bool {
+    amd && edx & FSRM != 0 && avx2
 }
 
 /// Calls `line` for the first and the last bytes of `len`, as many as a line has, and for each line of the target between, which
@@ -189,6 +246,37 @@ unsafe fn line_of_vectors(from: *const u8, to: *mut u8, at: usize) {
             options(nostack, preserves_flags),
         );
     }
+}
+
+/// As vectors of 32 bytes, in both directions. Messages that were just written by words from end to end went 6 to 29 % more often a
+/// second with it than with words as vectors of 16 bytes (256 B to 64 KiB, AMD's Zen 3), whatever its loads wait for.
+///
+/// # Safety
+/// As for [`line_of_words`]; the processor must have AVX. [`forget_wide_vectors`] has to follow.
+#[inline(always)]
+unsafe fn line_of_wide_vectors(from: *const u8, to: *mut u8, at: usize) {
+    // SAFETY: the caller vouches for both ranges and for the processor.
+    unsafe {
+        asm!(
+            "vmovdqu ymm0, [{from} + {at}]",
+            "vmovdqu ymm1, [{from} + {at} + 32]",
+            "vmovdqu [{to} + {at}], ymm0",
+            "vmovdqu [{to} + {at} + 32], ymm1",
+            from = in(reg) from, to = in(reg) to, at = in(reg) at,
+            out("ymm0") _, out("ymm1") _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Gives back the upper halves of the wide registers: as long as they are in use, other instructions on vectors can be slower.
+///
+/// # Safety
+/// The processor must have AVX.
+#[inline(always)]
+unsafe fn forget_wide_vectors() {
+    // SAFETY: the caller vouches for the processor; all that the instruction changes is named as lost.
+    unsafe { asm!("vzeroupper", clobber_abi("sysv64"), options(nomem, nostack, preserves_flags)) }
 }
 
 /// # Safety

@@ -235,6 +235,21 @@ fn salvage_puts_batches_and_long_messages_together_again() {
     });
 }
 
+/// A batch is one packet, and a packet is taken whole.
+#[test]
+fn the_rest_of_a_batch_goes_with_the_peer_that_had_taken_its_first_message() {
+    alone(|| {
+        let ((mut tx, _rx), _child) = killed_after(1, |tx| {
+            let mut batch = tx.batch();
+            batch.push(b"taken by the child").unwrap();
+            batch.push(b"gone with it").unwrap();
+            batch.commit().unwrap();
+            tx.try_send(b"not received").unwrap();
+        });
+        assert_eq!(tx.salvage().unwrap().collect::<Vec<_>>(), [b"not received"]);
+    });
+}
+
 #[test]
 fn salvage_outlives_the_link() {
     alone(|| {
