@@ -100,8 +100,8 @@
 //! Of a worker: its messages, [`Event::Disconnected`], then [`Event::Exited`] with what it had not received. What one of its
 //! own threads had taken in while it waited for space ([`Worker::send`]) had been received. It is not replaced.
 //!
-//! Of the master: the kernel kills the workers (`PR_SET_PDEATHSIG`), or the library does, in a worker that has lost that signal. What they had committed and the master had not received
-//! is lost.
+//! Of the master: the kernel kills the workers (`PR_SET_PDEATHSIG`), or the library does, in a worker that has lost that
+//! signal. What they had committed and the master had not received is lost.
 
 mod builder;
 mod error;

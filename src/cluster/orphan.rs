@@ -34,8 +34,8 @@ impl Watched for Orphan {
     }
 }
 
-/// From now on this process does not outlive the process behind `master`, its parent. Without futexes there is no watch thread, and
-/// nothing is done.
+/// From now on this process does not outlive the process behind `master`, its parent. Without futexes there is no watch
+/// thread, and nothing is done.
 ///
 /// # Errors
 /// The errno of the pidfd's copy, or of the watch thread.
