@@ -177,7 +177,7 @@ pub fn string_from(amd: bool, ebx: u32, edx: u32) -> u64 {
 }
 
 /// Whether lines are wide: on AMD's processors since Zen 3, which FSRM tells from those before it, where there is an [`Avx2`]. On Zen 3
-/// they moved 1.3 to 1.5 times as many messages of 1 KiB as the narrow ones that are fetched ahead, 1.6 times as many of 4 KiB,
+/// they moved 1.3 times as many messages of 1 KiB as the narrow ones that are fetched ahead, 1.6 times as many of 4 KiB,
 /// 1.5 of 64 KiB. Zen 1 moves 16 bytes at once, and gained 4 % at 64 KiB. Zen 4 and 5, which are taken too, and Zen 2 and
 /// Intel's, which are not, were not measured.
 pub fn is_wide(amd: bool, edx: u32, avx2: bool) -> bool {
@@ -249,7 +249,8 @@ unsafe fn line_of_vectors(from: *const u8, to: *mut u8, at: usize) {
 }
 
 /// As vectors of 32 bytes, in both directions. Messages that were just written by words from end to end went 6 to 29 % more often a
-/// second with it than with words as vectors of 16 bytes (256 B to 64 KiB, AMD's Zen 3), whatever its loads wait for.
+/// second with it than with words as vectors of 16 bytes (256 B to 64 KiB, AMD's Zen 3, both fetched ahead), whatever its loads
+/// wait for.
 ///
 /// # Safety
 /// As for [`line_of_words`]; the processor must have AVX. [`forget_wide_vectors`] has to follow.
