@@ -69,6 +69,19 @@ impl Turns {
         }
     }
 
+    /// 0 if it is [`Occasion::Stream`].
+    #[inline(always)]
+    pub(super) fn is_no_stream(&self) -> u64 {
+        self.0.load(Ordering::Relaxed) ^ STREAMS
+    }
+
+    /// 0 if it is [`Expected::Any`].
+    #[inline(always)]
+    pub(super) fn is_not_any(&self) -> u64 {
+        const { assert!(WAITED == 1 && STREAMS == 2) };
+        self.0.load(Ordering::Relaxed).wrapping_sub(1) >> 1
+    }
+
     /// There was, or will be, more than one message in one of the directions.
     #[inline(always)]
     pub(crate) fn stream(&self) {

@@ -86,21 +86,28 @@ impl<M: Memory> Consumer<M> {
         }
     }
 
-    /// Finds the next whole message, taking the fragments of streams on the way, as long as less than one
-    /// capacity of them was taken.
+    /// Finds the next whole message, taking the fragments of streams on the way. What ends more than a capacity from where it
+    /// began is left to the next call: a peer that keeps writing cannot keep a call busy.
     fn next_message(&mut self, room: usize) -> Result<Next, PopError> {
         let begin = self.position;
+        let limit = self.geometry.capacity();
         loop {
             if let Some(whole) = self.assembly.take_whole(room) {
                 return whole.map(Next::Whole).map_err(|needed| PopError::TooSmall { needed });
             }
-            if self.position.wrapping_sub(begin) >= self.geometry.capacity() {
-                return Err(PopError::Empty);
-            }
             let word = self.next_word();
             let record = self.record(word)?;
-            if let Some(next) = self.sort(record, room)? {
-                return Ok(next);
+            if record.end.wrapping_sub(begin) > limit {
+                return Err(PopError::Empty);
+            }
+            match self.sort(record, room)? {
+                None => {}
+                Some(Next::Fragments(first, total)) => {
+                    let end = self.geometry.fragments_end(first.start, total as u64);
+                    let far = end.wrapping_sub(begin) > limit;
+                    return if far { Err(PopError::Empty) } else { Ok(Next::Fragments(first, total)) };
+                }
+                Some(next) => return Ok(next),
             }
         }
     }

@@ -131,20 +131,21 @@ impl<M: Memory> Consumer<M> {
     #[inline(always)]
     pub fn pop_fast(&mut self, buffer: &mut [u8]) -> Option<usize> {
         let stride = self.stride;
-        let word = self.header_word(self.position);
+        let record = self.memory.words().get(self.geometry.word(self.position)..)?;
+        // R1, acquire side: a header that is not 0 makes the payload behind it visible.
+        let word = record.first()?.load(Ordering::Acquire);
         let (len, bytes) = Header::plain(word, self.position)?;
         // The room is less than a quarter of the ring and ends at the wrap, so this is the check of the length too.
         if bytes > self.room {
             return None;
         }
-        let first = self.geometry.word(self.position);
-        let record = self.memory.words().get(first + 1..first + (bytes / HEADER) as usize)?;
+        let words = record.get(1..(bytes / HEADER) as usize)?;
         let target = buffer.get_mut(..len as usize)?;
         // Without a call in its midst, the way of a short message has no register to save.
         if target.len() >= copy::LONG_FROM {
-            return Some(self.pop_long(first, bytes, target));
+            return Some(self.pop_long(bytes, target));
         }
-        copy::load(record, target);
+        copy::load(words, target);
         self.fetch_ahead(bytes);
         // Each header comes from the other core's cache. Where the next one lies hangs on this one only if it is not like
         // the last: the processor guesses that and goes on. Otherwise it waits for one header after the other.
@@ -157,8 +158,8 @@ impl<M: Memory> Consumer<M> {
 
     /// The same for a long message.
     #[inline(never)]
-    fn pop_long(&mut self, first: usize, bytes: u64, target: &mut [u8]) -> usize {
-        copy::load(&self.memory.words()[first + 1..first + (bytes / HEADER) as usize], target);
+    fn pop_long(&mut self, bytes: u64, target: &mut [u8]) -> usize {
+        copy::load(self.payload_words(self.position), target);
         self.fetch_ahead(bytes);
         self.stride = bytes;
         self.took(bytes, target.len())

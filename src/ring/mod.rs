@@ -89,11 +89,11 @@
 //! - Who follows the waiting rules is woken. tests: `a_consumer_that_goes_to_sleep_is_woken_by_a_commit`,
 //!   `a_producer_that_goes_to_sleep_is_woken_by_a_release`,
 //!   `both_ends_of_a_full_ring_with_a_lazy_head_sleep_and_are_woken`
-//! - Whatever a peer writes, an end stays within its memory, takes less than 7/4 of the capacity in one call, allocates
-//!   nothing for a length that a peer only claims, and answers with what was written or with [`Corrupt`]. (A call that takes
-//!   a stream looks before each record whether it has come one capacity far. What it takes last can be a message that was
-//!   committed at once, which with its padding takes less than 3/4. The tests and the fuzzer, whose peers cannot time their
-//!   writes so well, hold it to 3/2.) tests:
+//! - Whatever a peer writes, an end stays within its memory, takes one capacity at most in one call, allocates nothing for a
+//!   length that a peer only claims, and answers with what was written or with [`Corrupt`]. (A call takes a stream as its
+//!   peer sends it. What would end more than a capacity from where the call began is left to the next, and the answer is
+//!   [`PopError::Empty`], as if it had come a moment later.) tests:
+//!   `a_call_that_would_come_more_than_a_capacity_far_leaves_the_rest_to_the_next`,
 //!   `the_seeds_of_consumer_hostile_reach_both_outcomes_of_every_check`,
 //!   `the_seeds_of_producer_hostile_reach_both_outcomes_of_every_check`
 //!

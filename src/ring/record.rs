@@ -132,16 +132,14 @@ impl Header {
     #[inline(always)]
     #[must_use]
     pub const fn plain(word: u64, start: u64) -> Option<(u64, u64)> {
-        let lined = Self { len: 0, kind: Kind::Data, flags: Flags::LINED }.to_word();
-        let data = Self::data(0).to_word();
-        let rest = word & !0xffff_ffff;
-        if rest != data && rest != lined {
-            return None;
-        }
-        let len = word & 0xffff_ffff;
+        const DATA: u64 = Header::data(0).to_word() >> 32;
+        const LINED: u64 = Header { len: 0, kind: Kind::Data, flags: Flags::LINED }.to_word() >> 32;
+        let (what, len) = (word >> 32, word & 0xffff_ffff);
         let bytes = footprint(len);
-        let given = if rest == lined { to_line(start.wrapping_add(bytes)) } else { 0 };
-        Some((len, bytes + given))
+        if what == DATA {
+            return Some((len, bytes));
+        }
+        if what == LINED { Some((len, bytes + to_line(start.wrapping_add(bytes)))) } else { None }
     }
 
     /// Takes a word apart.
@@ -186,7 +184,8 @@ pub const fn given_away(start: u64, bytes: u64) -> u64 {
 /// The numbers that follow from a capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
-    capacity: u64,
+    /// The capacity less 1.
+    mask: u64,
 }
 
 impl Geometry {
@@ -194,21 +193,25 @@ impl Geometry {
     #[must_use]
     pub const fn of_words(words: usize) -> Option<Self> {
         let capacity = words as u64 * 8;
-        if capacity.is_power_of_two() && capacity >= MIN_CAPACITY { Some(Self { capacity }) } else { None }
+        if capacity.is_power_of_two() && capacity >= MIN_CAPACITY {
+            Some(Self { mask: capacity - 1 })
+        } else {
+            None
+        }
     }
 
     /// The data area in bytes.
     #[inline(always)]
     #[must_use]
     pub const fn capacity(self) -> u64 {
-        self.capacity
+        self.mask + 1
     }
 
     /// Where `position` lies in the data area, in bytes.
     #[inline(always)]
     #[must_use]
     pub const fn offset(self, position: u64) -> u64 {
-        position & (self.capacity - 1)
+        position & self.mask
     }
 
     /// The index of the word at `position`.
@@ -222,14 +225,14 @@ impl Geometry {
     #[inline(always)]
     #[must_use]
     pub const fn room(self, position: u64) -> u64 {
-        self.capacity - self.offset(position)
+        self.capacity() - self.offset(position)
     }
 
     /// The longest record, header included: a quarter of the data area.
     #[inline(always)]
     #[must_use]
     pub const fn max_record(self) -> u64 {
-        self.capacity / 4
+        self.capacity() / 4
     }
 
     /// The longest payload of one record.
@@ -243,14 +246,14 @@ impl Geometry {
     #[inline(always)]
     #[must_use]
     pub const fn max_batch(self) -> u64 {
-        self.capacity / 2
+        self.capacity() / 2
     }
 
     /// How much the consumer may have released without saying so.
     #[inline(always)]
     #[must_use]
     pub const fn lazy_step(self) -> u64 {
-        self.capacity / 8
+        self.capacity() / 8
     }
 
     /// The payload of a fragment that is not the last.
@@ -271,18 +274,31 @@ impl Geometry {
         full * (self.fragment() + HEADER) + tail
     }
 
+    /// Where a message of `total` bytes ends that begins at `start` and is cut into fragments, padding included.
+    #[must_use]
+    pub const fn fragments_end(self, start: u64, total: u64) -> u64 {
+        let (mut end, mut left) = (start, total + HEADER);
+        while left > 0 {
+            let piece = if left < self.fragment() { left } else { self.fragment() };
+            let (bytes, room) = (footprint(piece), self.room(end));
+            end = end.wrapping_add(if bytes > room { room + bytes } else { bytes });
+            left -= piece;
+        }
+        end
+    }
+
     /// Whether a message of `total` bytes is committed at once, in one record or in one batch of fragments.
     #[must_use]
     pub const fn is_atomic(self, total: u64) -> bool {
         total <= self.max_payload()
-            || (total <= self.capacity && self.fragments_footprint(total) <= self.max_batch())
+            || (total <= self.capacity() && self.fragments_footprint(total) <= self.max_batch())
     }
 
     /// The longest message that is committed at once.
     #[must_use]
     pub const fn max_atomic(self) -> u64 {
         let mut low = self.max_payload();
-        let mut high = self.capacity;
+        let mut high = self.capacity();
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             if self.is_atomic(middle) { low = middle } else { high = middle }

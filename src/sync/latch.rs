@@ -23,7 +23,14 @@ impl Latch {
     #[inline(always)]
     #[cfg_attr(loom, allow(dead_code, reason = "senders ask, of which loom has none"))]
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != 0
+        self.peek() != 0
+    }
+
+    /// The value, without a claim on what is visible then.
+    #[inline(always)]
+    #[cfg_attr(loom, allow(dead_code, reason = "senders ask, of which loom has none"))]
+    pub(crate) fn peek(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
     }
 
     /// Sets it, to a value that is not 0.

@@ -93,7 +93,13 @@ impl Origin {
     /// Whether the caller runs in a forked child of that process: then nothing may be touched.
     #[inline(always)]
     pub(crate) fn forked(&self) -> bool {
-        self.page.load(Ordering::Relaxed) != self.generation && self.is_child()
+        self.differs() != 0 && self.is_child()
+    }
+
+    /// 0 only in that process, and there unless the kernel does not guard it.
+    #[inline(always)]
+    pub(crate) fn differs(&self) -> u64 {
+        self.page.load(Ordering::Relaxed) ^ self.generation
     }
 
     #[cold]

@@ -41,6 +41,12 @@ impl Presence {
         self.gone.is_set()
     }
 
+    /// [`Presence::gone`], without a claim on what is visible then.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> u32 {
+        self.gone.peek()
+    }
+
     /// The peer is gone, for the reason `how` (not 0): every sleep ends, and none begins.
     pub(crate) fn leave(&self, how: u32) {
         self.gone.set(how);

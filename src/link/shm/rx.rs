@@ -116,7 +116,7 @@ impl ShmRx {
     /// The short way to take a message of a stream into `buffer`: `None` if there is anything else to look at first.
     #[inline(always)]
     pub(crate) fn recv_any(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        if self.peer.turns.expected() == Expected::Any { self.recv_fast(buffer) } else { None }
+        if self.peer.gives_any() { self.consumer.pop_fast(buffer) } else { None }
     }
 
     /// The short way to wait for a message while the ends take turns: `None` if there is anything else to look at first, or

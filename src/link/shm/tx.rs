@@ -45,11 +45,15 @@ impl ShmTx {
     /// The short way to [`ShmTx::try_send`] for short messages in a stream: `false` if there is anything to look at first.
     ///
     /// There is no call on it after which much is left to be done, so it has few registers to save. Each is a store more, in the
-    /// store buffer in which those into the ring wait until their lines have come.
+    /// store buffer in which those into the ring wait until their lines have come. It returns from its midst because of what the
+    /// compiler made of one `&&` after the other: a flag from each comparison, which took a quarter longer at 8 bytes (Zen 3).
     #[inline(always)]
     pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
-        let streams = self.peer.turns.occasion() == Occasion::Stream;
-        streams && message.len() < LONG_FROM && self.takes(message) && self.producer.push_fast(message)
+        let len = message.len();
+        if !self.peer.takes_a_stream() || len >= LONG_FROM || len as u64 > self.max_message {
+            return false;
+        }
+        self.producer.push_fast(message)
     }
 
     /// Nothing is to be looked at but the ring.

@@ -92,10 +92,7 @@ pub fn long_store(words: &[AtomicU64], source: &[u8], engine: Engine) {
                 }
                 line_of_words(from, to, at);
             }),
-            Engine::Wide(_) => {
-                lines(to as usize, len, |at| line_of_wide_vectors(from, to, at));
-                forget_wide_vectors();
-            }
+            Engine::Wide(_) => wide_lines(from, to, len),
         }
     }
 }
@@ -116,10 +113,7 @@ pub fn long_load(words: &[AtomicU64], target: &mut [u8], engine: Engine) {
                 }
                 line_of_vectors(from, to, at);
             }),
-            Engine::Wide(_) => {
-                lines(to as usize, len, |at| line_of_wide_vectors(from, to, at));
-                forget_wide_vectors();
-            }
+            Engine::Wide(_) => wide_lines(from, to, len),
         }
     }
 }
@@ -267,6 +261,18 @@ unsafe fn line_of_wide_vectors(from: *const u8, to: *mut u8, at: usize) {
             out("ymm0") _, out("ymm1") _,
             options(nostack, preserves_flags),
         );
+    }
+}
+
+/// # Safety
+/// `len` bytes, [`LINE`] at least, must be readable at `from` and writable at `to`, and must not overlap. The processor must have
+/// AVX.
+#[inline(always)]
+unsafe fn wide_lines(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: `lines` calls for no line that ends behind `len`; the caller vouches for the rest.
+    unsafe {
+        lines(to as usize, len, |at| line_of_wide_vectors(from, to, at));
+        forget_wide_vectors();
     }
 }
 

@@ -167,7 +167,7 @@ impl Run {
             }
         };
         let moved = self.consumer.position().wrapping_sub(before);
-        assert!(moved <= self.capacity as u64 * 3 / 2, "{moved} bytes in one call");
+        assert!(moved <= self.capacity as u64, "{moved} bytes in one call");
         if let Some(corrupt) = self.corrupt {
             assert_eq!(got, Err(PopError::Corrupt(corrupt)), "corrupt for good");
             assert_eq!(moved, 0);

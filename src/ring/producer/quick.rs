@@ -118,7 +118,7 @@ impl<M: Memory> Producer<M> {
         let own = footprint(payload.len() as u64);
         self.overwrite();
         let at = self.position;
-        let written = self.write(payload, given_away(at, own));
+        let written = self.write(payload, given_away(at, own), None);
         if written {
             self.took_turn(own, at);
         }
@@ -127,28 +127,33 @@ impl<M: Memory> Producer<M> {
 
     #[inline(always)]
     fn push_plain(&mut self, payload: &[u8], ahead: u64) -> bool {
-        let written = self.write(payload, 0);
+        let written = self.write(payload, 0, Some(ahead));
         if written {
-            self.fetch_ahead(ahead);
             self.wake_consumer();
         }
         written
     }
 
-    /// Makes one record visible, which gives `given` bytes away, unless there is anything to look at first.
+    /// Makes one record visible, which gives `given` bytes away, unless there is anything to look at first. Then it asks for the
+    /// line that lies `ahead` of the next header. (Behind the wrap that is one of no use, once in a lap: it is a hint.)
     #[inline(always)]
-    fn write(&mut self, payload: &[u8], given: u64) -> bool {
+    fn write(&mut self, payload: &[u8], given: u64, ahead: Option<u64>) -> bool {
         let bytes = footprint(payload.len() as u64) + given;
         if bytes > self.room() || self.memory.armed_data().armed.load(Ordering::Relaxed) == CLOSED {
             return false;
         }
-        let first = self.geometry.word(self.position);
-        let record = self.memory.words().get(first..=first + (bytes / HEADER) as usize);
-        let Some([header, words @ .., next]) = record else { return false };
+        let end = (bytes / HEADER) as usize;
+        let behind = self.memory.words().get(self.geometry.word(self.position)..);
+        let Some([header, words @ .., next]) = behind.and_then(|words| words.get(..=end)) else {
+            return false;
+        };
         next.store(0, Ordering::Relaxed);
         copy::store(words, payload);
         // R1, release side: the payload and the next header place, before the header that makes them visible.
         header.store(lined(given).to_word() | payload.len() as u64, Ordering::Release);
+        if let Some(ahead) = ahead {
+            copy::prefetch_for_write(std::slice::from_ref(header), end + (ahead / HEADER) as usize);
+        }
         self.move_on(bytes);
         true
     }

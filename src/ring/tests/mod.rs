@@ -4,6 +4,12 @@
 #[cfg(not(any(loom, miri)))]
 macro_rules! from_its_heap {
     () => {
+        from_its_heap!(but armed_space);
+        fn armed_space(&self) -> &crate::ring::lines::WaitLine {
+            self.heap.armed_space()
+        }
+    };
+    (but armed_space) => {
         fn words(&self) -> &[crate::sync::AtomicU64] {
             self.heap.words()
         }
@@ -19,14 +25,13 @@ macro_rules! from_its_heap {
         fn armed_data(&self) -> &crate::ring::lines::WaitLine {
             self.heap.armed_data()
         }
-        fn armed_space(&self) -> &crate::ring::lines::WaitLine {
-            self.heap.armed_space()
-        }
     };
 }
 
 #[cfg(not(loom))]
 mod basics;
+#[cfg(not(any(loom, miri)))]
+mod bounded;
 #[cfg(not(loom))]
 mod copies;
 #[cfg(not(loom))]
