@@ -9,6 +9,7 @@ use super::sender::Sender;
 use crate::link::error::{Cause, RxError, TxError};
 use crate::link::peer::Peer;
 use crate::link::{Relief, Rx, Tx, Undelivered};
+use crate::sys::deadline;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -222,13 +223,16 @@ impl Channel {
             return Err(RecvTimeoutError::Disconnected(Cause::Forked));
         }
         let mut incoming = lock(&self.incoming);
-        let mut in_time = true;
+        let (mut in_time, mut waited) = (true, false);
         loop {
             match incoming.next() {
                 Ok(bytes) => return Ok(Message::new(bytes)),
                 Err(RxError::Disconnected(cause)) => return Err(RecvTimeoutError::Disconnected(cause)),
-                Err(RxError::Empty | RxError::TooSmall { .. }) if in_time => {}
-                Err(RxError::Empty | RxError::TooSmall { .. }) => return Err(RecvTimeoutError::Timeout),
+                // Of a long message, a part may have come in time.
+                Err(_) if !in_time || (waited && deadline::passed(deadline)) => {
+                    return Err(RecvTimeoutError::Timeout);
+                }
+                Err(RxError::Empty | RxError::TooSmall { .. }) => waited = true,
             }
             match incoming.lend() {
                 Some(rx) => {

@@ -55,7 +55,7 @@
 //!   `what_a_killed_peer_had_committed_arrives_and_then_its_death`
 //! - Every wait ends: by its condition, its deadline, a close, or the peer's death. tests:
 //!   `a_consumer_that_goes_to_sleep_learns_of_the_death`, `a_sender_that_waits_learns_of_the_death`,
-//!   `a_deadline_ends_a_wait_and_not_before`
+//!   `a_deadline_ends_a_wait_and_not_before`, `a_deadline_ends_each_wait_before_a_peer_that_streams_without_end`
 //! - Two whole ends that both only send do not wait for each other for ever: each takes in what the other sends, up to
 //!   [`Options::inbox_max`], and then says [`SendError::Full`]. tests: `two_ends_that_both_only_send_do_not_hang`. The two
 //!   halves of a split end do not do that for each other, and neither does one tell what the other has released: see

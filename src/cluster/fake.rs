@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     corrupt: bool,
     /// No doorbell will ring for a message.
     pub(crate) deaf: bool,
+    /// The worker streams a message of which there is always more, and no end.
+    pub(crate) endless: bool,
     to_worker: VecDeque<Vec<u8>>,
     /// How many messages fit into `to_worker`.
     capacity: usize,
@@ -118,7 +120,8 @@ impl ReceiveHalf for FakeReceiver {
     fn arm(&mut self) -> Armed {
         let mut shared = self.shared.lock().unwrap();
         shared.armed_data = !shared.deaf;
-        match shared.to_master.is_empty() && !shared.corrupt && !shared.closed_by_worker {
+        let nothing = shared.to_master.is_empty() && !shared.endless;
+        match nothing && !shared.corrupt && !shared.closed_by_worker {
             true if shared.deaf => Armed::Nap,
             true => Armed::Sleep,
             false => Armed::Ready,

@@ -26,29 +26,40 @@
 //! between two shares of one worker each other that has something has its own, also one that the master had armed.
 //! That look is a system call for each share, or for 64 doorbells that rang, and where no lane is armed there is none.
 //!
-//! No method calls out to user code, and the lock is held for one message, or one look at the doorbells, at most.
+//! No method calls out to user code, and the lock is held for one message, or one look at the doorbells, at most. Of a long
+//! message one look takes a part, so a worker that streams may have something at each look and a message at none, a
+//! hostile one for ever. Between two such looks the doorbells of the others are looked at, other threads have the lock, and
+//! a deadline that has passed is told. tests:
+//! `who_waits_for_events_beside_an_endless_stream_is_told_of_the_others_and_of_the_deadline`,
+//! `a_thread_whose_deadline_passes_while_another_looks_at_an_endless_stream_is_told`,
+//! `a_sender_beside_an_endless_stream_waits_until_its_deadline_or_for_space`
 
 use super::error::{NextEventError, SendError};
 use super::event::Event;
 use super::id::WorkerId;
 use super::lane::{Absorbed, Lane, NOTES, Visit, token, worker};
 use super::link_port::{Armed, ReceiveHalf};
+use super::shared::Shared;
 use crate::channel::About;
+use crate::sys::deadline;
 use crate::sys::epoll::{BATCH, Epoll, Interest, Ready};
 use crate::sys::eventfd::Bell;
 use crate::wait::nap::Naps;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, MutexGuard, PoisonError};
 use std::time::Instant;
+
+/// Of how many looks in vain one is followed by a pause for threads that sleep, and may have to be told of their deadline.
+const SLEEPERS_TURN: u32 = 64;
 
 /// The bell's token; no worker has it.
 const BELL: u64 = u64::MAX;
 
 /// The receive side of a cluster.
 pub(crate) struct Inbox<R> {
-    state: Mutex<State<R>>,
+    state: Shared<State<R>>,
     changed: Condvar,
     epoll: Epoll,
     /// Rung for the leader.
@@ -67,6 +78,8 @@ struct State<R> {
     ready: Vec<Ready>,
     /// A thread sleeps in the epoll.
     led: bool,
+    /// How many threads follow it.
+    followers: u32,
     end: End,
 }
 
@@ -79,14 +92,6 @@ enum End {
     Finished,
     /// No more, not even those.
     Abandoned,
-}
-
-/// A sender's wait for space in the link to one worker.
-#[derive(Debug)]
-pub(crate) struct SpaceWait {
-    /// The news of the worker that there were when the sender looked last.
-    seen: u64,
-    naps: Naps,
 }
 
 type Guard<'a, R> = MutexGuard<'a, State<R>>;
@@ -102,15 +107,16 @@ impl<R: ReceiveHalf> Inbox<R> {
             sated: false,
             ready: Vec::new(),
             led: false,
+            followers: 0,
             end: End::Open,
         };
-        Ok(Inbox { state: Mutex::new(state), changed: Condvar::new(), epoll, bell })
+        Ok(Inbox { state: Shared::new(state), changed: Condvar::new(), epoll, bell })
     }
 
     /// The next event, waiting for it until the deadline. `None`: there will be no more.
     pub(crate) fn next_event(&self, deadline: Option<Instant>) -> Result<Option<Event>, NextEventError> {
         let mut state = self.lock();
-        let mut naps = Naps::new();
+        let (mut naps, mut in_vain) = (Naps::new(), 0);
         loop {
             if let Some(event) = self.take(&mut state) {
                 return Ok(Some(event));
@@ -119,7 +125,15 @@ impl<R: ReceiveHalf> Inbox<R> {
                 return Ok(None);
             }
             let nap = match state.arm(&self.epoll) {
-                Armed::Ready => continue,
+                Armed::Ready if in_vain > 0 && deadline::passed(deadline) => {
+                    return Err(NextEventError::TimedOut);
+                }
+                // It came just now, or is a long message of which one look takes a part.
+                Armed::Ready => {
+                    in_vain += 1;
+                    state = self.look_around(state, in_vain);
+                    continue;
+                }
                 Armed::Nap => Some(naps.next()),
                 Armed::Sleep => None,
             };
@@ -162,6 +176,14 @@ impl<R: ReceiveHalf> Inbox<R> {
         state.next_event(&self.epoll)
     }
 
+    /// Between two looks in vain at lanes that are ready: a worker that streams and streams, which may be all that it wants,
+    /// keeps neither the doorbells of others from being heard nor another thread from the lock.
+    fn look_around<'a>(&'a self, mut state: Guard<'a, R>, in_vain: u32) -> Guard<'a, R> {
+        self.look(&mut state);
+        let sleepers = state.followers > 0 && in_vain % SLEEPERS_TURN == 0;
+        self.state.step_aside(state, sleepers)
+    }
+
     /// Takes note of the doorbells that have rung, without waiting for one: of all, for a lane rings each of its two
     /// once. As a leader does, it wakes all who wait: who waits for space has heard of it only here.
     fn look(&self, state: &mut State<R>) {
@@ -187,50 +209,6 @@ impl<R: ReceiveHalf> Inbox<R> {
         state.ready = ready;
         if heard {
             self.wake(state);
-        }
-    }
-
-    /// What a sender to this worker waits with; to be made before it looks for space.
-    pub(crate) fn space_wait(&self, id: WorkerId) -> SpaceWait {
-        let seen = self.lock().lanes.get(&id).map_or(0, |lane| lane.news);
-        SpaceWait { seen, naps: Naps::new() }
-    }
-
-    /// Waits until there is more news of this worker than the sender has seen, until the worker is out of reach, or
-    /// until the deadline; not for long if the sender `armed` a doorbell that may fail to ring. Takes the worker's
-    /// messages meanwhile, up to a bound.
-    pub(crate) fn wait_for_space(
-        &self,
-        id: WorkerId,
-        wait: &mut SpaceWait,
-        armed: Armed,
-        deadline: Option<Instant>,
-    ) -> Result<(), SendError> {
-        let mut state = self.lock();
-        let absorbed = state.absorb(id, &self.epoll)?;
-        self.wake(&state);
-        let nap = match (absorbed, armed) {
-            (Absorbed::Full, _) => return Err(SendError::Full),
-            (Absorbed::All(Armed::Nap), _) | (_, Armed::Nap) => Some(wait.naps.next()),
-            _ => None,
-        };
-        let until = earlier(deadline, nap);
-        let seen = wait.seen;
-        let heard =
-            |state: &State<R>| state.lanes.get(&id).is_none_or(|lane| lane.news != seen || lane.is_over());
-        state.want_space(id, true, &self.epoll).map_err(SendError::Os)?;
-        let (mut state, in_time) = self.wait(state, until, heard).map_err(SendError::Os)?;
-        // What is no longer watched for cannot fail.
-        let _ = state.want_space(id, false, &self.epoll);
-        match state.lanes.get(&id) {
-            Some(lane) if lane.is_over() => Err(SendError::Gone),
-            Some(lane) if in_time => {
-                *wait = SpaceWait { seen: lane.news, naps: Naps::new() };
-                Ok(())
-            }
-            Some(_) if until != deadline => Ok(()),
-            Some(_) => Err(SendError::TimedOut),
-            None => Err(SendError::Gone),
         }
     }
 
@@ -334,19 +312,22 @@ impl<R: ReceiveHalf> Inbox<R> {
                 return Ok((state, false));
             }
             // A deadline that has passed still allows one look at the doorbells.
-            last = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            last = deadline::passed(deadline);
             state = if state.led { self.follow(state, deadline) } else { self.lead(state, deadline)? };
         }
     }
 
-    fn follow<'a>(&'a self, state: Guard<'a, R>, deadline: Option<Instant>) -> Guard<'a, R> {
-        match deadline {
+    fn follow<'a>(&'a self, mut state: Guard<'a, R>, deadline: Option<Instant>) -> Guard<'a, R> {
+        state.followers += 1;
+        let mut state = match deadline {
             None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             Some(deadline) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
             }
-        }
+        };
+        state.followers -= 1;
+        state
     }
 
     fn lead<'a>(&'a self, mut state: Guard<'a, R>, deadline: Option<Instant>) -> io::Result<Guard<'a, R>> {
@@ -374,9 +355,8 @@ impl<R: ReceiveHalf> Inbox<R> {
         state.list(id);
     }
 
-    /// No code under this lock panics half way through a change.
     fn lock(&self) -> Guard<'_, R> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -489,5 +469,6 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     }
 }
 
+mod space;
 #[cfg(test)]
 mod tests;

@@ -78,6 +78,8 @@ pub(crate) enum Absorbed {
     All(Armed),
     /// More is there than may be kept aside.
     Full,
+    /// Nothing was taken although there is something: a message is on its way that is longer than what one look takes.
+    More,
 }
 
 impl<R: ReceiveHalf> Lane<R> {
@@ -158,6 +160,7 @@ impl<R: ReceiveHalf> Lane<R> {
     /// Takes what is there, so that a worker that waits for the master to take it can go on.
     pub(crate) fn absorb(&mut self, epoll: &Epoll) -> Absorbed {
         loop {
+            let before = self.stash.len();
             while self.stash_bytes < STASH_BYTES {
                 let Some(message) = self.take() else { break };
                 self.stash_bytes += weight(&message);
@@ -169,6 +172,9 @@ impl<R: ReceiveHalf> Lane<R> {
             }
             if self.stash_bytes >= STASH_BYTES {
                 return Absorbed::Full;
+            }
+            if self.stash.len() == before {
+                return Absorbed::More;
             }
         }
     }

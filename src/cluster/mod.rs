@@ -120,6 +120,7 @@ mod message;
 mod orphan;
 mod outlet;
 mod runtime;
+mod shared;
 mod spawn;
 mod supervisor;
 mod worker;

@@ -92,7 +92,7 @@
 //! - Whatever a peer writes, an end stays within its memory, takes one capacity at most in one call, allocates nothing for a
 //!   length that a peer only claims, and answers with what was written or with [`Corrupt`]. (A call takes a stream as its
 //!   peer sends it. What would end more than a capacity from where the call began is left to the next, and the answer is
-//!   [`PopError::Empty`], as if it had come a moment later.) tests:
+//!   [`PopError::Empty`], as if it had come a moment later; only `head` is not moved for it.) tests:
 //!   `a_call_that_would_come_more_than_a_capacity_far_leaves_the_rest_to_the_next`,
 //!   `the_seeds_of_consumer_hostile_reach_both_outcomes_of_every_check`,
 //!   `the_seeds_of_producer_hostile_reach_both_outcomes_of_every_check`

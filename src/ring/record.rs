@@ -276,7 +276,7 @@ impl Geometry {
 
     /// Where a message of `total` bytes ends that begins at `start` and is cut into fragments, padding included.
     #[must_use]
-    pub const fn fragments_end(self, start: u64, total: u64) -> u64 {
+    pub(super) const fn fragments_end(self, start: u64, total: u64) -> u64 {
         let (mut end, mut left) = (start, total + HEADER);
         while left > 0 {
             let piece = if left < self.fragment() { left } else { self.fragment() };

@@ -21,6 +21,6 @@ pub(crate) fn after(now: Instant, timeout: Duration) -> Instant {
 }
 
 /// Whether `deadline` has passed; one that is absent never does.
-pub(super) fn passed(deadline: Option<Instant>) -> bool {
+pub(crate) fn passed(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }

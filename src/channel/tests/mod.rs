@@ -1,5 +1,6 @@
 //! What needs more than the public face; the rest is in `tests/conformance`.
 
+mod endless;
 mod errors;
 mod fence_lost;
 mod gone;

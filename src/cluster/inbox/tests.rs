@@ -1,5 +1,6 @@
 //! The inbox with fake links.
 
+mod endless;
 mod fairness;
 mod links;
 

@@ -12,6 +12,7 @@ use crate::ring::lines::DOORBELL;
 use crate::ring::{CACHE_LINE, Corrupt, LONG_FROM, Producer, PushError, Stream, Undelivered, footprint};
 use crate::segment::ShmMemory;
 use crate::sync::Fences;
+use crate::sys::deadline;
 use crate::wait::sleep::{Ended, arm, block};
 use crate::wait::spin::Spinner;
 use std::sync::Arc;
@@ -160,14 +161,17 @@ impl ShmTx {
     ) -> Result<(), TxError> {
         self.usable()?;
         self.check_length(message.len(), self.max_message)?;
-        let mut stream = Stream::new();
+        let (mut stream, mut waits) = (Stream::new(), 0);
         loop {
             match self.producer.push_stream(&mut stream, message) {
                 Ok(()) => return Ok(()),
                 Err(PushError::Full) => {}
                 Err(error) => return Err(error.into()),
             }
+            waits += 1;
             let waited = match &mut relief {
+                // A wait is over at once as long as there is some space, or something to take in, and that may go on.
+                _ if waits > 1 && deadline::passed(deadline) => Err(TxError::TimedOut),
                 Some(relief) => self.wait_with_relief(deadline, *relief),
                 None => self.wait_for_space(deadline),
             };

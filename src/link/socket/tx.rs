@@ -10,6 +10,7 @@ use crate::link::peer::Peer;
 use crate::link::rx::{Armed, Rx};
 use crate::link::tx::Relief;
 use crate::ring::{Flags, Kind, NoSpace};
+use crate::sys::deadline;
 use crate::sys::epoll::Interest;
 use crate::sys::{Errno, socket};
 use crate::wait::nap::doze;
@@ -62,9 +63,13 @@ impl SocketTx {
     ) -> Result<(), TxError> {
         self.usable()?;
         self.check_length(message.len(), self.max_message)?;
+        let mut waits = 0;
         for piece in packet::pieces(message, self.packet.max_payload()) {
             while let Err(error) = self.commit_piece(piece) {
+                waits += 1;
                 let waited = match (error, &mut relief) {
+                    // As over shared memory, each wait may be a short one.
+                    (TxError::Full, _) if waits > 1 && deadline::passed(deadline) => Err(TxError::TimedOut),
                     (TxError::Full, Some(relief)) => self.wait_with_relief(deadline, *relief),
                     (TxError::Full, None) => self.wait_for_space(deadline),
                     (error, _) => Err(error),

@@ -197,7 +197,8 @@ fn patch(word: &AtomicU64, at: usize, bytes: &[u8]) {
     word.store(u64::from_ne_bytes(value), Ordering::Relaxed);
 }
 
-/// Asks for the line of the word with this index, which will be written soon. A hint: it cannot fault and changes nothing.
+/// Asks for the line of the word with this index, which will be written soon. A hint: it cannot fault and changes nothing, so the
+/// index may lie behind `words`.
 #[inline(always)]
 pub fn prefetch_for_write(words: &[AtomicU64], index: usize) {
     #[cfg(all(target_arch = "x86_64", target_pointer_width = "64", not(loom), not(miri)))]

@@ -15,7 +15,7 @@ mod producer;
 mod scribble;
 
 #[cfg(test)]
-pub(super) use arithmetic::{borders, max_atomic, to_line, turn};
+pub(super) use arithmetic::{borders, fragments, max_atomic, max_payload, place, to_line, turn};
 pub use consumer::consumer_hostile;
 pub use producer::producer_hostile;
 

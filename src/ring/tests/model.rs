@@ -2,7 +2,7 @@
 
 use super::rounds;
 use crate::ring::Geometry;
-use crate::ring::fuzzing::{ClaimEnd, Model, Op, borders, max_atomic};
+use crate::ring::fuzzing::{ClaimEnd, Model, Op, borders, fragments, max_atomic, max_payload, place};
 use proptest::prelude::*;
 
 const CAPACITIES: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
@@ -71,5 +71,24 @@ fn what_fits_at_once_is_what_a_plain_count_says() {
     for capacity in CAPACITIES {
         let geometry = Geometry::of_words(capacity / 8).unwrap();
         assert_eq!(geometry.max_atomic(), max_atomic(capacity) as u64, "{capacity}");
+    }
+}
+
+#[test]
+fn a_message_in_fragments_ends_where_a_plain_walk_says() {
+    for capacity in CAPACITIES {
+        let geometry = Geometry::of_words(capacity / 8).unwrap();
+        for total in max_payload(capacity) + 1..=max_atomic(capacity) {
+            for start in (0..2 * capacity as u64).step_by(8).map(|words| words.wrapping_sub(capacity as u64))
+            {
+                let (first, _) = place(capacity, start, max_payload(capacity));
+                let walk = fragments(capacity, total).fold(first, |from, len| place(capacity, from, len).1);
+                assert_eq!(
+                    geometry.fragments_end(first, total as u64),
+                    walk,
+                    "{capacity}: {total} at {first}"
+                );
+            }
+        }
     }
 }
