@@ -9,7 +9,6 @@ use super::sender::Sender;
 use crate::link::error::{Cause, RxError, TxError};
 use crate::link::peer::Peer;
 use crate::link::{Relief, Rx, Tx, Undelivered};
-use crate::sys::deadline;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,6 +50,9 @@ struct Incoming {
     /// This end's sender waits for space, and another thread has the receiving half.
     sender_waits: bool,
 }
+
+/// How many messages a sender that waits takes in before it looks again for space, and at its deadline.
+const TAKEN_IN: u32 = 64;
 
 /// What a message in the inbox costs beside its bytes.
 const INBOX_OVERHEAD: u64 = 32;
@@ -223,28 +225,32 @@ impl Channel {
             return Err(RecvTimeoutError::Disconnected(Cause::Forked));
         }
         let mut incoming = lock(&self.incoming);
-        let (mut in_time, mut waited) = (true, false);
-        loop {
+        let mut in_time = true;
+        let taken = loop {
             match incoming.next() {
-                Ok(bytes) => return Ok(Message::new(bytes)),
-                Err(RxError::Disconnected(cause)) => return Err(RecvTimeoutError::Disconnected(cause)),
-                // Of a long message, a part may have come in time.
-                Err(_) if !in_time || (waited && deadline::passed(deadline)) => {
-                    return Err(RecvTimeoutError::Timeout);
-                }
-                Err(RxError::Empty | RxError::TooSmall { .. }) => waited = true,
+                Err(RxError::Empty | RxError::TooSmall { .. }) if in_time => {}
+                taken => break taken,
             }
             match incoming.lend() {
+                // Without the lock: it may take many looks until a long message is there.
                 Some(rx) => {
                     drop(incoming);
-                    let mut lent = Lent { channel: self, rx };
-                    in_time = lent.rx.wait(deadline);
-                    drop(lent);
-                    incoming = lock(&self.incoming);
+                    break Lent { channel: self, rx }.rx.recv_by(deadline);
                 }
                 None => (incoming, in_time) = wait(&self.changed, incoming, deadline),
             }
+        };
+        match taken {
+            Ok(bytes) => Ok(Message::new(bytes)),
+            Err(RxError::Disconnected(cause)) => Err(RecvTimeoutError::Disconnected(cause)),
+            Err(RxError::Empty | RxError::TooSmall { .. }) => Err(RecvTimeoutError::Timeout),
         }
+    }
+
+    /// Whether there is something to take now.
+    #[cfg(test)]
+    pub(super) fn poll(&self) -> bool {
+        lock(&self.incoming).rx.poll()
     }
 
     fn put_back(&self, rx: Rx) {
@@ -382,7 +388,10 @@ impl Relief for Lender<'_> {
 
     fn give_back(&mut self, rx: Rx) {
         let mut lent = Lent { channel: self.channel, rx };
-        while !self.is_full() {
+        for _ in 0..TAKEN_IN {
+            if self.is_full() {
+                break;
+            }
             match lent.rx.try_recv() {
                 Ok(message) => lock(&self.channel.incoming).keep(message),
                 // The receiver will come across the same, and report it.

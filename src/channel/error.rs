@@ -64,8 +64,8 @@ operation_error! {
 operation_error! {
     /// Why [`Sender::send_timeout`](super::Sender::send_timeout) did not send.
     SendTimeoutError {
-        /// There was no space in time.
-        Timeout = "the link stayed full until the deadline",
+        /// There was no space in time, or of a streamed message not for all of it.
+        Timeout = "there was not space for all of the message until the deadline",
         /// The message is longer than the agreed `max_message`.
         TooLong { len, max } = "the message has {len} bytes; this link takes at most {max}: raise max_message, or split it",
         /// The system has no memory for the next part of the link. Nothing is lost: try again.
@@ -123,8 +123,8 @@ operation_error! {
 operation_error! {
     /// Why [`Receiver::recv_timeout`](super::Receiver::recv_timeout) has no message.
     RecvTimeoutError {
-        /// There was none in time.
-        Timeout = "no message came until the deadline",
+        /// There was none in time, or of a streamed one not all.
+        Timeout = "no whole message came until the deadline",
     }
 }
 

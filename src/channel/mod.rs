@@ -45,7 +45,9 @@
 //! A message of at most [`Sender::max_atomic`] bytes (over shared memory half the capacity, over a socket one packet) is
 //! committed in one step, by `send` too: it is there whole or not at all, needs no peer that takes it meanwhile, and is
 //! undelivered as a whole if the peer dies. A longer one is *streamed*: the peer is handed it whole or not at all, but it
-//! needs the peer to take it while it is sent, and is lost if either end dies before its last piece is sent.
+//! needs the peer to take it while it is sent, and is lost if either end dies before its last piece is sent. A deadline is one
+//! for all of it: what is not sent by then is given up, and the next try begins anew. Who receives until a deadline keeps the
+//! part that came, and the next call goes on.
 //!
 //! # Guarantees
 //! - A message of any length up to `max_message` arrives whole, in order, at most once. An empty message is a message.

@@ -7,7 +7,6 @@ use crate::link::error::RxError;
 #[cfg(test)]
 use crate::link::turns::Expected;
 use crate::ring::Reading;
-use crate::sys::deadline;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -187,20 +186,14 @@ impl Receiver {
     }
 
     pub(crate) fn recv_by(&mut self, deadline: Option<Instant>) -> Result<Message, RecvTimeoutError> {
-        let mut waited = false;
-        loop {
-            match self.next() {
-                Ok(bytes) => return Ok(Message::new(bytes)),
-                Err(RxError::Disconnected(cause)) => return Err(RecvTimeoutError::Disconnected(cause)),
-                // Part of a long message came in time, and its end did not.
-                Err(_) if waited && deadline::passed(deadline) => return Err(RecvTimeoutError::Timeout),
-                Err(RxError::Empty | RxError::TooSmall { .. }) => {}
-            }
-            // A wait that ends at the deadline looks once more before it says so.
-            if !self.rx.wait(deadline) {
-                return Err(RecvTimeoutError::Timeout);
-            }
-            waited = true;
+        let taken = match self.next() {
+            Err(RxError::Empty | RxError::TooSmall { .. }) => self.rx.recv_by(deadline),
+            taken => taken,
+        };
+        match taken {
+            Ok(bytes) => Ok(Message::new(bytes)),
+            Err(RxError::Disconnected(cause)) => Err(RecvTimeoutError::Disconnected(cause)),
+            Err(RxError::Empty | RxError::TooSmall { .. }) => Err(RecvTimeoutError::Timeout),
         }
     }
 

@@ -138,7 +138,7 @@ pub enum SendError {
     /// There is no space. From `send` and `send_timeout` this means that the worker is waiting for the master to take
     /// its messages, and that all that may be kept aside has been: call `next_event`.
     Full,
-    /// The time passed before there was space.
+    /// The time passed before there was space; for a message that is streamed, for all of it. The rest is given up.
     TimedOut,
     /// The worker has not attached yet (`try_send` only: the others wait for it).
     NotOnline,
@@ -174,7 +174,7 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SendError::Full => f.write_str("there is no space: take events, or try again later"),
-            SendError::TimedOut => f.write_str("there was no space in time"),
+            SendError::TimedOut => f.write_str("there was not space for all of the message in time"),
             SendError::NotOnline => {
                 f.write_str("the worker has not attached yet: wait for Event::Online, or use send")
             }

@@ -69,7 +69,8 @@ impl Cluster {
         self.master.send(id, message, Patience::Endless)
     }
 
-    /// The same, waiting for at most `timeout`.
+    /// The same, waiting for at most `timeout`. A message that is streamed has to be taken by the worker within that time: see
+    /// [Sending](crate::channel#sending).
     ///
     /// # Errors
     /// [`SendError`]; nothing was sent then.

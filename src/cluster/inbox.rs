@@ -26,20 +26,22 @@
 //! between two shares of one worker each other that has something has its own, also one that the master had armed.
 //! That look is a system call for each share, or for 64 doorbells that rang, and where no lane is armed there is none.
 //!
-//! No method calls out to user code, and the lock is held for one message, or one look at the doorbells, at most. Of a long
-//! message one look takes a part, so a worker that streams may have something at each look and a message at none, a
-//! hostile one for ever. Between two such looks the doorbells of the others are looked at, other threads have the lock, and
-//! a deadline that has passed is told. tests:
+//! No method calls out to user code, and the lock is held for one message, or one look at the doorbells, at most; by a sender
+//! that waits, for the messages of one share. Of a long message one look takes a part, so a worker that streams may have
+//! something at each look and a message at none, a hostile one for ever, and another may ring for nothing. After each look
+//! in vain but the first the doorbells of the others are looked at, threads that wait for the lock have it, and a deadline
+//! that has passed is told. tests:
 //! `who_waits_for_events_beside_an_endless_stream_is_told_of_the_others_and_of_the_deadline`,
 //! `a_thread_whose_deadline_passes_while_another_looks_at_an_endless_stream_is_told`,
-//! `a_sender_beside_an_endless_stream_waits_until_its_deadline_or_for_space`
+//! `a_sender_beside_an_endless_stream_waits_until_its_deadline_or_for_space`,
+//! `what_came_while_a_sender_looked_in_vain_is_told`
 
 use super::error::{NextEventError, SendError};
 use super::event::Event;
 use super::id::WorkerId;
 use super::lane::{Absorbed, Lane, NOTES, Visit, token, worker};
 use super::link_port::{Armed, ReceiveHalf};
-use super::shared::Shared;
+use super::yielding::Yielding;
 use crate::channel::About;
 use crate::sys::deadline;
 use crate::sys::epoll::{BATCH, Epoll, Interest, Ready};
@@ -48,19 +50,15 @@ use crate::wait::nap::Naps;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
-use std::sync::{Condvar, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Instant;
-
-/// Of how many looks in vain one is followed by a pause for threads that sleep, and may have to be told of their deadline.
-const SLEEPERS_TURN: u32 = 64;
 
 /// The bell's token; no worker has it.
 const BELL: u64 = u64::MAX;
 
 /// The receive side of a cluster.
 pub(crate) struct Inbox<R> {
-    state: Shared<State<R>>,
-    changed: Condvar,
+    state: Yielding<State<R>>,
     epoll: Epoll,
     /// Rung for the leader.
     bell: Bell,
@@ -78,8 +76,6 @@ struct State<R> {
     ready: Vec<Ready>,
     /// A thread sleeps in the epoll.
     led: bool,
-    /// How many threads follow it.
-    followers: u32,
     end: End,
 }
 
@@ -107,16 +103,15 @@ impl<R: ReceiveHalf> Inbox<R> {
             sated: false,
             ready: Vec::new(),
             led: false,
-            followers: 0,
             end: End::Open,
         };
-        Ok(Inbox { state: Shared::new(state), changed: Condvar::new(), epoll, bell })
+        Ok(Inbox { state: Yielding::new(state), epoll, bell })
     }
 
     /// The next event, waiting for it until the deadline. `None`: there will be no more.
     pub(crate) fn next_event(&self, deadline: Option<Instant>) -> Result<Option<Event>, NextEventError> {
         let mut state = self.lock();
-        let (mut naps, mut in_vain) = (Naps::new(), 0);
+        let (mut naps, mut in_vain) = (Naps::new(), false);
         loop {
             if let Some(event) = self.take(&mut state) {
                 return Ok(Some(event));
@@ -124,14 +119,16 @@ impl<R: ReceiveHalf> Inbox<R> {
             if state.is_over() {
                 return Ok(None);
             }
+            // There was something, and it was no event: perhaps there is such a thing for ever.
+            if in_vain && deadline::passed(deadline) {
+                return Err(NextEventError::TimedOut);
+            }
+            // Whoever lets go of the lock after this looks at all lanes anew: what was listed meanwhile must not be armed.
             let nap = match state.arm(&self.epoll) {
-                Armed::Ready if in_vain > 0 && deadline::passed(deadline) => {
-                    return Err(NextEventError::TimedOut);
-                }
-                // It came just now, or is a long message of which one look takes a part.
                 Armed::Ready => {
-                    in_vain += 1;
-                    state = self.look_around(state, in_vain);
+                    if std::mem::replace(&mut in_vain, true) {
+                        state = self.look_around(state);
+                    }
                     continue;
                 }
                 Armed::Nap => Some(naps.next()),
@@ -147,6 +144,9 @@ impl<R: ReceiveHalf> Inbox<R> {
             }
             if !in_time && until == deadline {
                 return Err(NextEventError::TimedOut);
+            }
+            if std::mem::replace(&mut in_vain, true) {
+                state = self.state.step_aside(state);
             }
         }
     }
@@ -176,12 +176,11 @@ impl<R: ReceiveHalf> Inbox<R> {
         state.next_event(&self.epoll)
     }
 
-    /// Between two looks in vain at lanes that are ready: a worker that streams and streams, which may be all that it wants,
-    /// keeps neither the doorbells of others from being heard nor another thread from the lock.
-    fn look_around<'a>(&'a self, mut state: Guard<'a, R>, in_vain: u32) -> Guard<'a, R> {
+    /// After a look in vain: a worker of which there is always something, and never a message, keeps neither the doorbells
+    /// of others from being heard nor another thread from the lock.
+    fn look_around<'a>(&'a self, mut state: Guard<'a, R>) -> Guard<'a, R> {
         self.look(&mut state);
-        let sleepers = state.followers > 0 && in_vain % SLEEPERS_TURN == 0;
-        self.state.step_aside(state, sleepers)
+        self.state.step_aside(state)
     }
 
     /// Takes note of the doorbells that have rung, without waiting for one: of all, for a lane rings each of its two
@@ -290,7 +289,7 @@ impl<R: ReceiveHalf> Inbox<R> {
 
     /// Lets every waiting thread look again.
     fn wake(&self, state: &State<R>) {
-        self.changed.notify_all();
+        self.state.tell();
         if state.led {
             self.bell.ring();
         }
@@ -313,21 +312,8 @@ impl<R: ReceiveHalf> Inbox<R> {
             }
             // A deadline that has passed still allows one look at the doorbells.
             last = deadline::passed(deadline);
-            state = if state.led { self.follow(state, deadline) } else { self.lead(state, deadline)? };
+            state = if state.led { self.state.sleep(state, deadline) } else { self.lead(state, deadline)? };
         }
-    }
-
-    fn follow<'a>(&'a self, mut state: Guard<'a, R>, deadline: Option<Instant>) -> Guard<'a, R> {
-        state.followers += 1;
-        let mut state = match deadline {
-            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
-        state.followers -= 1;
-        state
     }
 
     fn lead<'a>(&'a self, mut state: Guard<'a, R>, deadline: Option<Instant>) -> io::Result<Guard<'a, R>> {
@@ -340,7 +326,7 @@ impl<R: ReceiveHalf> Inbox<R> {
         for ready in ready {
             self.heard(&mut state, ready);
         }
-        self.changed.notify_all();
+        self.state.tell();
         waited?;
         Ok(state)
     }
@@ -425,7 +411,8 @@ impl<R: ReceiveHalf> State<R> {
     fn absorb(&mut self, id: WorkerId, epoll: &Epoll) -> Result<Absorbed, SendError> {
         let Some(lane) = self.lanes.get_mut(&id) else { return Err(SendError::Gone) };
         let absorbed = lane.absorb(epoll);
-        if lane.has_stash() || lane.is_over() {
+        // What is not armed has to be listed.
+        if lane.has_stash() || lane.is_over() || absorbed == Absorbed::More {
             self.list(id);
         }
         Ok(absorbed)

@@ -78,7 +78,7 @@ pub(crate) enum Absorbed {
     All(Armed),
     /// More is there than may be kept aside.
     Full,
-    /// Nothing was taken although there is something: a message is on its way that is longer than what one look takes.
+    /// There is more, which others shall not wait for; the lane is not armed.
     More,
 }
 
@@ -157,26 +157,25 @@ impl<R: ReceiveHalf> Lane<R> {
         None
     }
 
-    /// Takes what is there, so that a worker that waits for the master to take it can go on.
+    /// Takes what is there, so that a worker that waits for the master to take it can go on: as much as a visit hands out.
     pub(crate) fn absorb(&mut self, epoll: &Epoll) -> Absorbed {
-        loop {
-            let before = self.stash.len();
-            while self.stash_bytes < STASH_BYTES {
-                let Some(message) = self.take() else { break };
+        let mut in_vain = false;
+        for _ in 0..BUDGET {
+            let message = if self.stash_bytes < STASH_BYTES { self.take() } else { None };
+            if let Some(message) = message {
                 self.stash_bytes += weight(&message);
                 self.stash.push_back(message);
+                continue;
             }
-            let armed = self.arm(epoll);
-            if armed != Armed::Ready {
-                return Absorbed::All(armed);
-            }
-            if self.stash_bytes >= STASH_BYTES {
-                return Absorbed::Full;
-            }
-            if self.stash.len() == before {
-                return Absorbed::More;
+            match self.arm(epoll) {
+                Armed::Ready if self.stash_bytes >= STASH_BYTES => return Absorbed::Full,
+                // It came just now; or it is a part of a long message.
+                Armed::Ready if std::mem::replace(&mut in_vain, true) => return Absorbed::More,
+                Armed::Ready => {}
+                armed => return Absorbed::All(armed),
             }
         }
+        Absorbed::More
     }
 
     /// Whether the lane needs no visit until its doorbell rings.
@@ -193,7 +192,7 @@ impl<R: ReceiveHalf> Lane<R> {
 
     /// A visit gave nothing. True if there have been so many of these that the lane had better be armed.
     pub(crate) fn is_idle(&mut self) -> bool {
-        self.idle_visits += 1;
+        self.idle_visits = self.idle_visits.saturating_add(1);
         self.idle_visits >= IDLE_VISITS
     }
 

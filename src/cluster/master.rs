@@ -3,7 +3,7 @@
 use super::error::{NextEventError, SendError, StartError, StopError};
 use super::event::Event;
 use super::id::WorkerId;
-use super::link_port::{Port, SendHalf};
+use super::link_port::{Armed, Port, SendHalf};
 use super::outlet::Patience;
 use super::runtime::{Runtime, Shared};
 use super::spawn::Program;
@@ -78,7 +78,7 @@ impl<P: Port> Master<P> {
             let inbox = &self.shared.inbox;
             let mut wait = inbox.space_wait(id);
             sender.send(message, &mut |armed| {
-                if outlet.is_closing() {
+                if armed != Armed::Ready && outlet.is_closing() {
                     return Err(SendError::Stopping);
                 }
                 inbox.wait_for_space(id, &mut wait, armed, deadline)

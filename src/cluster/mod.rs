@@ -120,10 +120,10 @@ mod message;
 mod orphan;
 mod outlet;
 mod runtime;
-mod shared;
 mod spawn;
 mod supervisor;
 mod worker;
+mod yielding;
 
 pub use crate::channel::Message;
 pub use builder::Builder;

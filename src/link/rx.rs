@@ -6,6 +6,7 @@ use super::peer::Peer;
 use super::shm::ShmRx;
 use super::socket::SocketRx;
 use crate::ring::Reading;
+use crate::sys::deadline;
 #[cfg(test)]
 use std::sync::Arc;
 use std::time::Instant;
@@ -86,6 +87,19 @@ impl Rx {
             Self::Shm(shm) => shm.try_read(),
             Self::Socket(socket) => socket.try_recv().map(Reading::Copy),
             Self::Lent => Err(RxError::Empty),
+        }
+    }
+
+    /// Waits for a message that was not there, and takes it. [`RxError::Empty`]: the deadline passed first; of a long message a
+    /// part may have come in time, and is kept.
+    pub(crate) fn recv_by(&mut self, deadline: Option<Instant>) -> Result<Vec<u8>, RxError> {
+        loop {
+            // A wait that ends at the deadline looks once more before it says so.
+            let in_time = self.wait(deadline);
+            match self.try_recv() {
+                Err(RxError::Empty) if in_time && !deadline::passed(deadline) => {}
+                taken => return taken,
+            }
         }
     }
 

@@ -78,7 +78,8 @@ impl Tx {
     }
 
     /// Commits a message. Each time that there is no space it asks the peer for a doorbell and calls `wait`, which is
-    /// told whether that is certain to ring, may return early, and gives up (with [`TxError::Full`]) by `false`. Over
+    /// told whether that is certain to ring, or that there is space already ([`Armed::Ready`]), may return early, and gives
+    /// up (with [`TxError::Full`]) by `false`. Over
     /// a socket no doorbell rings for space: there the peer's `wake_fd` is writable.
     pub(crate) fn send_by_doorbell(
         &mut self,

@@ -117,8 +117,8 @@ impl From<Corrupt> for PushError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PopError {
-    /// There is no whole message yet, or none within one capacity of where the call began ([`Consumer::poll`](super::Consumer::poll)
-    /// tells): then the next call goes on.
+    /// There is no whole message yet; or none within one capacity of where the call began, which
+    /// [`Consumer::poll`](super::Consumer::poll) tells, and the next call goes on.
     Empty,
     /// The message does not fit into the buffer and was left where it is.
     TooSmall {

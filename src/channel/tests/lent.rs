@@ -319,6 +319,8 @@ fn is_spoilt(seed: u64) -> bool {
 fn a_lender_that_scribbles_over_what_it_lent_spoils_what_the_borrower_sends_and_no_more() {
     alone(|| {
         let spoilt = (0..8).filter(|seed| is_spoilt(*seed)).count();
-        assert!(spoilt > 0, "nothing was scribbled over");
+        // On a busy machine the lender may have come too late each time.
+        let mut seeds = 8..;
+        until(|| spoilt > 0 || seeds.next().is_some_and(is_spoilt));
     });
 }

@@ -3,7 +3,7 @@
 use super::{Inbox, State, earlier};
 use crate::cluster::error::SendError;
 use crate::cluster::id::WorkerId;
-use crate::cluster::lane::Absorbed;
+use crate::cluster::lane::{Absorbed, Lane};
 use crate::cluster::link_port::{Armed, ReceiveHalf};
 use crate::sys::deadline;
 use crate::wait::nap::Naps;
@@ -15,20 +15,20 @@ pub(crate) struct SpaceWait {
     /// The news of the worker that there were when the sender looked last.
     seen: u64,
     naps: Naps,
-    /// How often it has waited.
-    waits: u32,
+    /// It has waited before.
+    waited: bool,
 }
 
 impl<R: ReceiveHalf> Inbox<R> {
     /// What a sender to this worker waits with; to be made before it looks for space.
     pub(crate) fn space_wait(&self, id: WorkerId) -> SpaceWait {
         let seen = self.lock().lanes.get(&id).map_or(0, |lane| lane.news);
-        SpaceWait { seen, naps: Naps::new(), waits: 0 }
+        SpaceWait { seen, naps: Naps::new(), waited: false }
     }
 
     /// Waits until there is more news of this worker than the sender has seen, until the worker is out of reach, or
     /// until the deadline; not for long if the sender `armed` a doorbell that may fail to ring. Takes the worker's
-    /// messages meanwhile, up to a bound.
+    /// messages meanwhile, up to a bound. With [`Armed::Ready`] there is space: it only looks at the deadline.
     pub(crate) fn wait_for_space(
         &self,
         id: WorkerId,
@@ -36,16 +36,20 @@ impl<R: ReceiveHalf> Inbox<R> {
         armed: Armed,
         deadline: Option<Instant>,
     ) -> Result<(), SendError> {
+        let late = std::mem::replace(&mut wait.waited, true) && deadline::passed(deadline);
+        if armed == Armed::Ready {
+            return if late { Err(SendError::TimedOut) } else { Ok(()) };
+        }
         let mut state = self.lock();
         let absorbed = state.absorb(id, &self.epoll)?;
         self.wake(&state);
-        wait.waits += 1;
-        let late = wait.waits > 1 && deadline::passed(deadline);
+        let over = state.lanes.get(&id).is_none_or(Lane::is_over);
         let nap = match (absorbed, armed) {
+            _ if over => return Err(SendError::Gone),
             (Absorbed::Full, _) => return Err(SendError::Full),
             _ if late => return Err(SendError::TimedOut),
             (Absorbed::More, _) => {
-                drop(self.look_around(state, wait.waits));
+                drop(self.look_around(state));
                 return Ok(());
             }
             (Absorbed::All(Armed::Nap), _) | (_, Armed::Nap) => Some(wait.naps.next()),

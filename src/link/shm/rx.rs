@@ -98,7 +98,8 @@ impl ShmRx {
         Ok(())
     }
 
-    /// There is nothing, or no end of a long message yet; if the peer is gone there may have been something after we looked and before it went.
+    /// There is nothing, or no end of a long message yet; if the peer is gone there may have been something after we looked and
+    /// before it went.
     fn nothing<T>(
         &mut self,
         again: impl FnOnce(&mut Consumer<ShmMemory>) -> Result<T, PopError>,

@@ -161,21 +161,21 @@ impl ShmTx {
     ) -> Result<(), TxError> {
         self.usable()?;
         self.check_length(message.len(), self.max_message)?;
-        let (mut stream, mut waits) = (Stream::new(), 0);
+        let (mut stream, mut waited) = (Stream::new(), false);
         loop {
             match self.producer.push_stream(&mut stream, message) {
                 Ok(()) => return Ok(()),
                 Err(PushError::Full) => {}
                 Err(error) => return Err(error.into()),
             }
-            waits += 1;
-            let waited = match &mut relief {
+            let wait = match &mut relief {
                 // A wait is over at once as long as there is some space, or something to take in, and that may go on.
-                _ if waits > 1 && deadline::passed(deadline) => Err(TxError::TimedOut),
+                _ if waited && deadline::passed(deadline) => Err(TxError::TimedOut),
                 Some(relief) => self.wait_with_relief(deadline, *relief),
                 None => self.wait_for_space(deadline),
             };
-            if let Err(error) = waited {
+            waited = true;
+            if let Err(error) = wait {
                 self.producer.cancel_stream();
                 return Err(error);
             }
@@ -201,7 +201,8 @@ impl ShmTx {
             let armed = arm(DOORBELL, fences, |word| self.producer.arm(word));
             let sleep = if armed.certain { Armed::Sleep } else { Armed::Nap };
             // Damage is told by the push that follows.
-            let goes_on = self.producer.has_space().unwrap_or(true) || wait(sleep);
+            let has_space = self.producer.has_space().unwrap_or(true);
+            let goes_on = wait(if has_space { Armed::Ready } else { sleep });
             self.producer.disarm();
             let usable = self.usable();
             if !goes_on || usable.is_err() {

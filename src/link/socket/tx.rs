@@ -63,18 +63,18 @@ impl SocketTx {
     ) -> Result<(), TxError> {
         self.usable()?;
         self.check_length(message.len(), self.max_message)?;
-        let mut waits = 0;
+        let mut waited = false;
         for piece in packet::pieces(message, self.packet.max_payload()) {
             while let Err(error) = self.commit_piece(piece) {
-                waits += 1;
-                let waited = match (error, &mut relief) {
+                let wait = match (error, &mut relief) {
                     // As over shared memory, each wait may be a short one.
-                    (TxError::Full, _) if waits > 1 && deadline::passed(deadline) => Err(TxError::TimedOut),
+                    (TxError::Full, _) if waited && deadline::passed(deadline) => Err(TxError::TimedOut),
                     (TxError::Full, Some(relief)) => self.wait_with_relief(deadline, *relief),
                     (TxError::Full, None) => self.wait_for_space(deadline),
                     (error, _) => Err(error),
                 };
-                if let Err(error) = waited {
+                waited = true;
+                if let Err(error) = wait {
                     self.cancel();
                     return Err(error);
                 }
