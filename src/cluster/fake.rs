@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     pub(crate) deaf: bool,
     /// The worker streams a message of which there is always more, and no end.
     pub(crate) endless: bool,
-    /// Looks until such a message ends, as `last_of_a_stream`.
+    /// Looks that take a part of such a message, before its end comes: `last_of_a_stream`.
     pub(crate) looks_in_vain: u32,
     pub(crate) last_of_a_stream: Option<Vec<u8>>,
     to_worker: VecDeque<Vec<u8>>,
@@ -59,6 +59,12 @@ pub(crate) fn link(capacity: usize) -> (Link<FakeSender, FakeReceiver>, FakeWork
     let sender = FakeSender { shared: Arc::clone(&shared) };
     let receiver = FakeReceiver { shared: Arc::clone(&shared), bell };
     (Link { sender, receiver }, FakeWorker { shared, bell: theirs })
+}
+
+impl Shared {
+    fn has_more(&self) -> bool {
+        self.endless || !self.to_master.is_empty() || self.last_of_a_stream.is_some()
+    }
 }
 
 impl FakeWorker {
@@ -116,17 +122,24 @@ impl ReceiveHalf for FakeReceiver {
             Some(message) => Received::Message(Message::new(message)),
             None if shared.corrupt => Received::Corrupt { field: "test" },
             None if shared.closed_by_worker => Received::Closed,
-            None if shared.looks_in_vain == 0 && shared.last_of_a_stream.is_some() => {
-                Received::Message(Message::new(shared.last_of_a_stream.take().unwrap_or_default()))
+            None if shared.looks_in_vain > 0 => {
+                shared.looks_in_vain -= 1;
+                Received::Empty
             }
-            None => Received::Empty,
+            None => match shared.last_of_a_stream.take() {
+                Some(message) => Received::Message(Message::new(message)),
+                None => Received::Empty,
+            },
         }
+    }
+
+    fn has_more(&self) -> bool {
+        self.shared.lock().unwrap().has_more()
     }
 
     fn arm(&mut self) -> Armed {
         let mut shared = self.shared.lock().unwrap();
-        shared.looks_in_vain = shared.looks_in_vain.saturating_sub(1);
-        let nothing = shared.to_master.is_empty() && shared.last_of_a_stream.is_none() && !shared.endless;
+        let nothing = !shared.has_more();
         shared.armed_data = false;
         match nothing && !shared.corrupt && !shared.closed_by_worker {
             true if shared.deaf => Armed::Nap,

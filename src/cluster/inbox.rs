@@ -127,7 +127,8 @@ impl<R: ReceiveHalf> Inbox<R> {
             let nap = match state.arm(&self.epoll) {
                 Armed::Ready => {
                     if std::mem::replace(&mut in_vain, true) {
-                        state = self.look_around(state);
+                        self.look(&mut state);
+                        state = self.state.step_aside(state);
                     }
                     continue;
                 }
@@ -174,13 +175,6 @@ impl<R: ReceiveHalf> Inbox<R> {
             state.listed.rotate_left(1);
         }
         state.next_event(&self.epoll)
-    }
-
-    /// After a look in vain: a worker of which there is always something, and never a message, keeps neither the doorbells
-    /// of others from being heard nor another thread from the lock.
-    fn look_around<'a>(&'a self, mut state: Guard<'a, R>) -> Guard<'a, R> {
-        self.look(&mut state);
-        self.state.step_aside(state)
     }
 
     /// Takes note of the doorbells that have rung, without waiting for one: of all, for a lane rings each of its two
@@ -302,7 +296,7 @@ impl<R: ReceiveHalf> Inbox<R> {
         deadline: Option<Instant>,
         until: impl Fn(&State<R>) -> bool,
     ) -> io::Result<(Guard<'a, R>, bool)> {
-        let mut last = false;
+        let (mut last, mut has_led) = (false, false);
         loop {
             if until(&state) {
                 return Ok((state, true));
@@ -312,7 +306,15 @@ impl<R: ReceiveHalf> Inbox<R> {
             }
             // A deadline that has passed still allows one look at the doorbells.
             last = deadline::passed(deadline);
-            state = if state.led { self.state.sleep(state, deadline) } else { self.lead(state, deadline)? };
+            state = match state.led {
+                true => self.state.sleep(state, deadline),
+                // It was woken in vain, perhaps by a worker that rings and rings.
+                false if std::mem::replace(&mut has_led, true) => {
+                    let state = self.lead(state, deadline)?;
+                    self.state.step_aside(state)
+                }
+                false => self.lead(state, deadline)?,
+            };
         }
     }
 

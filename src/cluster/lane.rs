@@ -20,6 +20,10 @@ const BUDGET: u32 = 64;
 /// How many visits to a lane that has nothing are cheaper than one doorbell.
 const IDLE_VISITS: u32 = 64;
 
+/// How many looks a worker whose link has ended is worth before that is told: over a socket 64 packets each, so that they
+/// take more than a kernel's buffer holds.
+const LAST_LOOKS: u32 = 64;
+
 /// Marks the token of a worker's notes, as against that of its doorbell. Slots stay below it.
 pub(crate) const NOTES: u64 = 1 << 63;
 
@@ -139,7 +143,21 @@ impl<R: ReceiveHalf> Lane<R> {
             self.stash_bytes -= weight(&message);
             return Some(message);
         }
-        if self.told { None } else { self.take() }
+        if self.told { None } else { self.take().or_else(|| self.take_last()) }
+    }
+
+    /// The next message of a link that has ended. One look may have taken a part of it, and then there are not many more: what is
+    /// left is what the link held when it ended, unless a worker hangs up and goes on writing.
+    fn take_last(&mut self) -> Option<Message> {
+        for _ in 0..LAST_LOOKS {
+            if !self.cut || self.reason.is_some() || !self.receiver.has_more() {
+                return None;
+            }
+            if let Some(message) = self.take() {
+                return Some(message);
+            }
+        }
+        None
     }
 
     /// Takes a message from the link.
@@ -161,7 +179,8 @@ impl<R: ReceiveHalf> Lane<R> {
     pub(crate) fn absorb(&mut self, epoll: &Epoll) -> Absorbed {
         let mut in_vain = false;
         for _ in 0..BUDGET {
-            let message = if self.stash_bytes < STASH_BYTES { self.take() } else { None };
+            let takes = self.stash_bytes < STASH_BYTES && !self.told;
+            let message = if takes { self.take() } else { None };
             if let Some(message) = message {
                 self.stash_bytes += weight(&message);
                 self.stash.push_back(message);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) enum Received {
     Message(Message),
-    /// Nothing is there now.
+    /// No whole message is there now, or none within one look.
     Empty,
     /// The peer closed the link, and everything that it sent has been taken.
     Closed,
@@ -38,6 +38,9 @@ pub(crate) enum Armed {
 pub(crate) trait ReceiveHalf: Send + 'static {
     /// Takes the next message. Bounded work.
     fn try_recv(&mut self) -> Received;
+
+    /// After [`Received::Empty`]: whether there was something nevertheless, a part of a message.
+    fn has_more(&self) -> bool;
 
     /// Asks the peer for a doorbell with its next commit.
     fn arm(&mut self) -> Armed;

@@ -128,6 +128,10 @@ impl ReceiveHalf for Incoming {
         }
     }
 
+    fn has_more(&self) -> bool {
+        self.rx.poll()
+    }
+
     fn about(&self) -> Option<&About> {
         Some(&self.about)
     }

@@ -16,6 +16,8 @@ pub(super) struct Yielding<T> {
     value: Mutex<T>,
     /// How many threads wait for the lock.
     wanted: AtomicU32,
+    /// How many have waited for it and had it.
+    served: AtomicU32,
     /// How often those who sleep were told to look again. Locked after the value, if both are.
     told: Mutex<u64>,
     bell: Condvar,
@@ -26,6 +28,7 @@ impl<T> Yielding<T> {
         Self {
             value: Mutex::new(value),
             wanted: AtomicU32::new(0),
+            served: AtomicU32::new(0),
             told: Mutex::new(0),
             bell: Condvar::new(),
         }
@@ -39,22 +42,29 @@ impl<T> Yielding<T> {
                 self.wanted.fetch_add(1, Ordering::Relaxed);
                 let guard = self.value.lock();
                 self.wanted.fetch_sub(1, Ordering::Relaxed);
+                self.served.fetch_add(1, Ordering::Relaxed);
                 guard.unwrap_or_else(PoisonError::into_inner)
             }
         }
     }
 
-    /// Lets those have the lock who wait for it.
+    /// Lets those have the lock who wait for it, and takes it again.
     pub(super) fn step_aside<'a>(&'a self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        self.leave(guard);
+        self.lock()
+    }
+
+    /// Lets those have the lock who wait for it: as many as there are now.
+    pub(super) fn leave(&self, guard: MutexGuard<'_, T>) {
+        let (wanted, served) = (self.wanted.load(Ordering::Relaxed), self.served.load(Ordering::Relaxed));
         drop(guard);
-        let wanted = || self.wanted.load(Ordering::Relaxed) > 0;
-        if wanted() {
+        if wanted > 0 {
             let begin = Instant::now();
-            while wanted() && begin.elapsed() < ASIDE {
+            let were_served = || self.served.load(Ordering::Relaxed).wrapping_sub(served);
+            while were_served() < wanted && begin.elapsed() < ASIDE {
                 thread::yield_now();
             }
         }
-        self.lock()
     }
 
     /// Wakes all who sleep. Whoever calls has the lock, and has changed what they wait for.

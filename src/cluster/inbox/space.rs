@@ -49,7 +49,8 @@ impl<R: ReceiveHalf> Inbox<R> {
             (Absorbed::Full, _) => return Err(SendError::Full),
             _ if late => return Err(SendError::TimedOut),
             (Absorbed::More, _) => {
-                drop(self.look_around(state));
+                self.look(&mut state);
+                self.state.leave(state);
                 return Ok(());
             }
             (Absorbed::All(Armed::Nap), _) | (_, Armed::Nap) => Some(wait.naps.next()),

@@ -28,10 +28,10 @@ const WAYS: [Endlessly; 2] = [
 /// process of the test if it does not come back: then it has the lock.
 fn beside(
     way: Endlessly,
-    body: impl FnOnce(&Arc<TestInbox>, &mut FakeSender, &FakeWorker, &FakeWorker) + Send,
+    body: impl FnOnce(&Arc<TestInbox>, [&mut FakeSender; 2], &FakeWorker, &FakeWorker) + Send,
 ) {
     let (inbox, stop) = (inbox(), AtomicU32::new(0));
-    let [(mut sender, endless), (_, other)] = [online(&inbox, ONE), online(&inbox, TWO)];
+    let [(mut to_endless, endless), (mut to_other, other)] = [online(&inbox, ONE), online(&inbox, TWO)];
     assert_eq!([next(&inbox), next(&inbox)], ["online 1", "online 2"]);
     assert!(is_idle(&inbox));
     thread::scope(|scope| {
@@ -40,7 +40,7 @@ fn beside(
         scope.spawn(|| {
             // Dropped at the end, also of a test that fails.
             let _ended = (Stop(&stop), ended);
-            body(&inbox, &mut sender, &endless, &other);
+            body(&inbox, [&mut to_endless, &mut to_other], &endless, &other);
         });
         if end.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
             eprintln!("a thread did not get the lock, or did not heed its deadline");
@@ -109,7 +109,7 @@ fn a_thread_whose_deadline_passes_while_another_looks_at_an_endless_stream_is_to
 #[test]
 fn a_sender_beside_an_endless_stream_waits_until_its_deadline_or_for_space() {
     for way in WAYS {
-        beside(way, |inbox, sender, endless, _| {
+        beside(way, |inbox, [sender, to_other], endless, other| {
             let looks = waiting(inbox, watchdog());
             let mut send = |deadline| {
                 let mut wait = inbox.space_wait(ONE);
@@ -124,6 +124,19 @@ fn a_sender_beside_an_endless_stream_waits_until_its_deadline_or_for_space() {
             });
             endless.send(b"end");
             assert_eq!(looks.join().unwrap().unwrap(), "1: end");
+            // Now nobody looks but who waits for space for the other one.
+            let mut send = |deadline| {
+                let mut wait = inbox.space_wait(TWO);
+                to_other.send(b"m", &mut |armed| inbox.wait_for_space(TWO, &mut wait, armed, deadline))
+            };
+            assert!(send(watchdog()).is_ok() && send(watchdog()).is_ok());
+            assert!(matches!(send(in_a_while()), Err(SendError::TimedOut)));
+            thread::scope(|scope| {
+                let sending = scope.spawn(|| send(watchdog()));
+                (0..100).for_each(|_| inbox.nudge(ONE));
+                assert_eq!(other.recv().as_deref(), Some(&b"m"[..]));
+                assert!(sending.join().unwrap().is_ok());
+            });
         });
     }
 }
@@ -145,5 +158,22 @@ fn what_came_while_a_sender_looked_in_vain_is_told() {
             inbox.wait_for_space(ONE, &mut looks, Armed::Sleep, in_a_while()).is_ok() || looks_in_vain < 2
         );
         assert_eq!(next(&inbox), "1: last");
+    }
+}
+
+/// A look takes a part, and the worker has ended.
+#[test]
+fn the_last_message_of_a_worker_is_told_before_its_end_however_many_looks_it_takes() {
+    for looks_in_vain in [0, 1, 2, 10] {
+        let inbox = inbox();
+        let (_sender, worker) = online(&inbox, ONE);
+        assert_eq!(next(&inbox), "online 1");
+        let mut shared = worker.shared();
+        (shared.looks_in_vain, shared.last_of_a_stream) = (looks_in_vain, Some(b"last".to_vec()));
+        drop(shared);
+        inbox.disconnected(ONE);
+        inbox.exited(ONE, exit(ONE));
+        let told = [next(&inbox), next(&inbox), next(&inbox)];
+        assert_eq!(told, ["1: last", "disconnected 1: hung up", "exited 1"]);
     }
 }
