@@ -106,37 +106,33 @@ fn a_thread_whose_deadline_passes_while_another_looks_at_an_endless_stream_is_to
     }
 }
 
+/// Fills the link to a worker, and sends once more: until a deadline, and until the worker takes something.
+fn send_into_a_full_link(inbox: &TestInbox, id: WorkerId, sender: &mut FakeSender, worker: &FakeWorker) {
+    let mut send = |deadline| {
+        let mut wait = inbox.space_wait(id);
+        sender.send(b"m", &mut |armed| inbox.wait_for_space(id, &mut wait, armed, deadline))
+    };
+    assert!(send(watchdog()).is_ok() && send(watchdog()).is_ok());
+    assert!(matches!(send(in_a_while()), Err(SendError::TimedOut)));
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| send(watchdog()));
+        // Whoever posts news has the lock in between.
+        (0..100).for_each(|_| inbox.nudge(ONE));
+        assert_eq!(worker.recv().as_deref(), Some(&b"m"[..]));
+        assert!(sending.join().unwrap().is_ok());
+    });
+}
+
 #[test]
 fn a_sender_beside_an_endless_stream_waits_until_its_deadline_or_for_space() {
     for way in WAYS {
-        beside(way, |inbox, [sender, to_other], endless, other| {
+        beside(way, |inbox, [to_endless, to_other], endless, other| {
             let looks = waiting(inbox, watchdog());
-            let mut send = |deadline| {
-                let mut wait = inbox.space_wait(ONE);
-                sender.send(b"m", &mut |armed| inbox.wait_for_space(ONE, &mut wait, armed, deadline))
-            };
-            assert!(send(watchdog()).is_ok() && send(watchdog()).is_ok());
-            assert!(matches!(send(in_a_while()), Err(SendError::TimedOut)));
-            thread::scope(|scope| {
-                let sending = scope.spawn(|| send(watchdog()));
-                assert_eq!(endless.recv().as_deref(), Some(&b"m"[..]));
-                assert!(sending.join().unwrap().is_ok());
-            });
+            send_into_a_full_link(inbox, ONE, to_endless, endless);
             endless.send(b"end");
             assert_eq!(looks.join().unwrap().unwrap(), "1: end");
             // Now nobody looks but who waits for space for the other one.
-            let mut send = |deadline| {
-                let mut wait = inbox.space_wait(TWO);
-                to_other.send(b"m", &mut |armed| inbox.wait_for_space(TWO, &mut wait, armed, deadline))
-            };
-            assert!(send(watchdog()).is_ok() && send(watchdog()).is_ok());
-            assert!(matches!(send(in_a_while()), Err(SendError::TimedOut)));
-            thread::scope(|scope| {
-                let sending = scope.spawn(|| send(watchdog()));
-                (0..100).for_each(|_| inbox.nudge(ONE));
-                assert_eq!(other.recv().as_deref(), Some(&b"m"[..]));
-                assert!(sending.join().unwrap().is_ok());
-            });
+            send_into_a_full_link(inbox, TWO, to_other, other);
         });
     }
 }
