@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::pair::Run;
 use super::stats::Summary;
-use super::{Cpus, Failure, Pair, Shape, Start};
+use super::{Cpus, Failure, Pair, Shape, Start, ladder};
 
 /// One thing to measure.
 #[derive(Clone, Copy)]
@@ -12,6 +12,14 @@ pub struct Row {
     pub subject: &'static dyn Start,
     pub shape: Shape,
     pub size: usize,
+}
+
+impl Row {
+    /// Rows of one group are compared with each other: those of one size, and the smallest sizes with the ping-pong,
+    /// which has a size of its own.
+    fn group(&self) -> (Shape, usize) {
+        (self.shape, self.size.max(ladder::MESSAGE))
+    }
 }
 
 /// How much to measure.
@@ -53,9 +61,11 @@ impl Measured {
 
 /// What a run without a length carries.
 const HANDFUL: u64 = 8;
+/// What part of a run goes before each run and does not count.
+const WARM_UP: u64 = 4;
 
 /// Measures every row once a round. Each round of a row has fresh processes and fresh memory, because where the
-/// memory lies is part of the spread, and begins with runs that do not count, so that every page is there.
+/// memory lies is part of the spread.
 pub fn measure(rows: &[Row], effort: Effort, cpus: Cpus) -> Result<Vec<Measured>, Failure> {
     let mut counts = Vec::with_capacity(rows.len());
     for row in rows {
@@ -68,25 +78,35 @@ pub fn measure(rows: &[Row], effort: Effort, cpus: Cpus) -> Result<Vec<Measured>
         rows.iter().map(|&row| Measured { row, runs: Vec::with_capacity(effort.rounds) }).collect();
     for round in 1..=effort.rounds {
         eprintln!("round {round} of {}", effort.rounds);
-        for (of, &messages) in measured.iter_mut().zip(&counts) {
-            let mut pair = start(of.row, cpus)?;
-            for _ in 0..effort.runs.div_ceil(8) {
-                pair.run(messages)?;
-            }
-            of.runs.push(median(&mut pair, effort.runs, messages)?);
+        let mut counts = &counts[..];
+        for group in measured.chunk_by_mut(|one, next| one.row.group() == next.row.group()) {
+            let (own, others) = counts.split_at(group.len());
+            measure_group(group, own, effort.runs, cpus)?;
+            counts = others;
         }
     }
     Ok(measured)
 }
 
-/// The median of so many runs.
-fn median(pair: &mut Pair, runs: usize, messages: u64) -> Result<Run, Failure> {
-    let mut done = Vec::with_capacity(runs);
-    for _ in 0..runs {
-        done.push(pair.run(messages)?);
+/// One round of rows that are compared with each other: their runs take turns, so that what the machine does for a
+/// while falls on all of them. Whoever has no turn sleeps.
+fn measure_group(group: &mut [Measured], counts: &[u64], runs: usize, cpus: Cpus) -> Result<(), Failure> {
+    let mut pairs = Vec::with_capacity(group.len());
+    for of in group.iter() {
+        pairs.push((start(of.row, cpus)?, Vec::with_capacity(runs)));
     }
-    done.sort_by_key(|run| run.elapsed);
-    Ok(done[runs / 2])
+    for _ in 0..runs {
+        for ((pair, done), &messages) in pairs.iter_mut().zip(counts) {
+            // Does not count: it brings what the others' turns have driven out back into the caches.
+            pair.run(messages.div_ceil(WARM_UP))?;
+            done.push(pair.run(messages)?);
+        }
+    }
+    for (of, (_, mut done)) in group.iter_mut().zip(pairs) {
+        done.sort_by_key(|run| run.elapsed);
+        of.runs.push(done[runs / 2]);
+    }
+    Ok(())
 }
 
 /// How many messages take about so long, by the quickest of some tries.
