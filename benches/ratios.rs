@@ -40,6 +40,7 @@ use std::{env, error, fs, io};
 
 use support::bare_ring::BareRing;
 use support::cpus::processor;
+use support::ladder::STEPS;
 use support::limits::{HandOver, PingPong, Words};
 use support::plot::{Bar, Group, Kind, Plot};
 use support::raw_sync_event::{DIRECT, RINGER};
@@ -48,7 +49,7 @@ use support::rounds::{Effort, Measured, Row, measure};
 use support::sleepers;
 use support::stats::{Summary, bytes, rate, time};
 use support::stream::{Pipe, PolledPipe};
-use support::subjects::{ASLEEP, ONE_WAYS, ROUND_TRIPS, STEPS, subjects};
+use support::subjects::{ASLEEP, ONE_WAYS, ROUND_TRIPS, subjects};
 use support::{Cpus, Shape, Start, measuring};
 
 const ROUNDS: usize = 9;
@@ -233,7 +234,7 @@ fn ratios() -> Vec<Ratio> {
         ratio(OneWay, (64, words), (64, pipe), Nothing),
         ratio(OneWay, (64 << 10, ours), (64 << 10, hand_over), AtLeast(0.9)),
     ];
-    let steps = STEPS.iter().map(|step| Start::name(step));
+    let steps = STEPS.iter().map(|step| step.name());
     ratios.extend(steps.map(|step| ratio(RoundTrip, (48, step), (8, ping_pong), Nothing)));
     ratios.extend(ROUND_TRIPS.map(|size| ratio(RoundTrip, (size, ours), (size, bare), AtMost(1.25))));
     ratios.extend(ONE_WAYS.map(|size| ratio(OneWay, (size, bare), (size, ours), AtMost(1.25))));

@@ -1,14 +1,17 @@
 //! What stands between the quickest ping-pong and a ring, one step at a time: where a round trip's time goes.
 #![allow(unsafe_code, reason = "raw shared memory, as a measuring stick must use it")]
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::asm;
 use std::hint::spin_loop;
-use std::io;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU64, compiler_fence};
+use std::{fmt, io};
 
 use super::pages::{LINE, Pages};
-use super::{End, Subject};
+use super::{End, Start, Subject};
 
 /// The bytes of one direction, and the largest area.
 const AREA: usize = 1 << 20;
@@ -25,24 +28,32 @@ const HEAD: usize = AREA + 3 * LINE;
 const ARMED: usize = AREA + 4 * LINE;
 const WANTED: usize = AREA + 5 * LINE;
 
-/// A message of 48 bytes behind a word that says that it is there, polled with one pause between two looks. Up to the
-/// last step nothing is checked and nothing keeps the sender from overwriting; nobody ever sleeps.
-#[derive(Debug)]
-pub struct Step {
-    name: &'static str,
+/// What a step does: constants, so that it pays for nothing else.
+pub trait Does: fmt::Debug + 'static {
+    const NAME: &'static str;
     /// How far each message lies from the one before.
-    stride: usize,
+    const STRIDE: usize = 64;
     /// Where the messages begin anew: a power of two.
-    area: usize,
+    const AREA: usize = AREA;
     /// Which word is set to 0 for a message that will come.
-    zero: Zero,
+    const ZERO: Zero = Zero::Ahead;
     /// What else is done of that which a ring does.
-    duties: Duties,
+    const DUTIES: Duties = Duties::None;
+    /// How many pauses are made before the first look. With any, the line of the own next message is asked for after the look
+    /// that has found one.
+    const HEAD_START: u32 = 0;
+    /// Whether 100 instructions that do nothing come between a message that was received and the one that is sent.
+    const MORE: bool = false;
 }
+
+/// A message of 48 bytes behind a word that says that it is there, polled with one pause between two looks. Up to
+/// [`Check`] nothing is checked and nothing keeps the sender from overwriting; nobody ever sleeps.
+#[derive(Debug)]
+pub struct Step<D>(PhantomData<D>);
 
 /// Each has those before it as well.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Duties {
+pub enum Duties {
     None,
     /// The receiver tells how far it has come, after each message and before it waits.
     Tell,
@@ -54,7 +65,7 @@ enum Duties {
 
 /// In-band commit needs a 0 behind the last message. The steps do not look for it, but pay for it.
 #[derive(Debug, PartialEq, Eq)]
-enum Zero {
+pub enum Zero {
     None,
     /// The next message's, before this message's word is set.
     Before,
@@ -62,45 +73,68 @@ enum Zero {
     Ahead,
 }
 
-/// The same line every time, as in the ping-pong.
-pub static PAYLOAD: Step =
-    Step { name: "step 1: with a payload", stride: LINE, area: LINE, zero: Zero::None, duties: Duties::None };
-/// A line that was used last one lap ago.
-pub static LINES: Step = Step {
-    name: "step 2: in a ring of lines",
-    stride: 64,
-    area: AREA,
-    zero: Zero::None,
-    duties: Duties::None,
-};
-/// The same, and the 0 behind the next message is written while the other end is busy.
-pub static AHEAD: Step = ahead("step 3: with a 0 ahead", Duties::None);
-/// The same, and it can be known how far the receiver has come.
-pub static TELL: Step = ahead("step 4: with positions told", Duties::Tell);
-/// The same, and a sleeper would be seen.
-pub static LOOK: Step = ahead("step 5: with wait words", Duties::Look);
-/// The same, and nothing is overwritten or believed.
-pub static CHECK: Step = ahead("step 6: with all checks", Duties::Check);
-/// Packed records instead, of which most lie in two lines, and the 0 behind each is written with it.
-pub static RECORDS: Step = Step {
-    name: "aside: packed records",
-    stride: MARK + MESSAGE,
-    area: AREA,
-    zero: Zero::Before,
-    duties: Duties::None,
-};
+macro_rules! steps {
+    ($($(#[$about:meta])* $step:ident: $name:literal { $($what:ident: $kind:ty = $value:expr),* })*) => {$(
+        $(#[$about])*
+        #[derive(Debug)]
+        pub struct $step;
+        impl Does for $step {
+            const NAME: &'static str = $name;
+            $(const $what: $kind = $value;)*
+        }
+    )*};
+}
+steps! {
+    /// The same line every time, as in the ping-pong.
+    Payload: "step 1: with a payload" { STRIDE: usize = LINE, AREA: usize = LINE, ZERO: Zero = Zero::None }
+    /// A line that was used last one lap ago.
+    Lines: "step 2: in a ring of lines" { ZERO: Zero = Zero::None }
+    /// The same, and the 0 behind the next message is written while the other end is busy.
+    Ahead: "step 3: with a 0 ahead" {}
+    /// The same, and it can be known how far the receiver has come.
+    Tell: "step 4: with positions told" { DUTIES: Duties = Duties::Tell }
+    /// The same, and a sleeper would be seen.
+    Look: "step 5: with wait words" { DUTIES: Duties = Duties::Look }
+    /// The same, and nothing is overwritten or believed.
+    Check: "step 6: with all checks" { DUTIES: Duties = Duties::Check }
+    /// The same, and no look comes before the answer can be there.
+    Timed: "step 7: with a head start" { DUTIES: Duties = Duties::Check, HEAD_START: u32 = 2 }
+    /// What instructions cost which do not wait for memory.
+    More: "aside: step 7, 100 no-ops more" { DUTIES: Duties = Duties::Check, HEAD_START: u32 = 2, MORE: bool = true }
+    /// Packed records instead, of which most lie in two lines, and the 0 behind each is written with it.
+    Packed: "aside: packed records" { STRIDE: usize = MARK + MESSAGE, ZERO: Zero = Zero::Before }
+}
 
-const fn ahead(name: &'static str, duties: Duties) -> Step {
-    Step { name, stride: 64, area: AREA, zero: Zero::Ahead, duties }
+/// The steps, each as a subject.
+pub const STEPS: [&dyn Start; 9] = [
+    &Step::<Payload>(PhantomData),
+    &Step::<Lines>(PhantomData),
+    &Step::<Ahead>(PhantomData),
+    &Step::<Tell>(PhantomData),
+    &Step::<Look>(PhantomData),
+    &Step::<Check>(PhantomData),
+    &Step::<Timed>(PhantomData),
+    &Step::<More>(PhantomData),
+    &Step::<Packed>(PhantomData),
+];
+
+/// 100 instructions that do nothing, on x86-64.
+#[inline(always)]
+fn no_ops() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: they do nothing.
+    unsafe {
+        asm!(".rept 100", "nop", ".endr", options(nomem, nostack, preserves_flags));
+    }
 }
 
 /// One end.
 #[derive(Debug)]
-pub struct StepEnd {
-    step: &'static Step,
+pub struct StepEnd<D> {
     to: Track,
     from: Track,
     _pages: Arc<Pages>,
+    _step: PhantomData<D>,
 }
 
 /// One direction, as one end sees it.
@@ -133,6 +167,16 @@ impl Track {
         unsafe { AtomicU64::from_ptr(self.start.add(line).cast()) }
     }
 
+    /// Asks for the line of the next message, to write to it.
+    #[inline(always)]
+    fn fetch(&self) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch of whatever address changes no memory and no flag, and raises no fault.
+        unsafe {
+            asm!("prefetchw [{}]", in(reg) self.word(0), options(nostack, preserves_flags, readonly));
+        }
+    }
+
     /// The light half of a fence, and the look that it is for.
     #[inline(always)]
     fn look(&self, line: usize) {
@@ -150,51 +194,54 @@ impl Track {
     }
 
     #[inline(always)]
-    fn next(&mut self, step: &Step) {
+    fn next<D: Does>(&mut self) {
         self.number += 1;
-        self.offset += step.stride;
-        if self.offset + step.stride > step.area {
+        self.offset += D::STRIDE;
+        if self.offset + D::STRIDE > D::AREA {
             self.offset = 0;
         }
     }
 }
 
-impl Subject for &'static Step {
-    type Half = StepEnd;
-    type End = StepEnd;
+impl<D: Does> Subject for Step<D> {
+    type Half = StepEnd<D>;
+    type End = StepEnd<D>;
 
     fn name(&self) -> &'static str {
-        self.name
+        D::NAME
     }
 
     fn spins(&self) -> bool {
         true
     }
 
-    fn halves(&self, size: usize) -> io::Result<(StepEnd, StepEnd)> {
+    fn halves(&self, size: usize) -> io::Result<(StepEnd<D>, StepEnd<D>)> {
         if size != MESSAGE {
             return Err(io::Error::other("the steps carry messages of 48 bytes"));
         }
         let pages = Pages::new(4 * AREA)?;
         let end = |to, from| StepEnd {
-            step: self,
             to: Track::new(&pages, to),
             from: Track::new(&pages, from),
             _pages: pages.clone(),
+            _step: PhantomData,
         };
         Ok((end(0, 1), end(1, 0)))
     }
 
-    fn connect(&self, half: StepEnd) -> io::Result<StepEnd> {
+    fn connect(&self, half: StepEnd<D>) -> io::Result<StepEnd<D>> {
         Ok(half)
     }
 }
 
-impl End for StepEnd {
+impl<D: Does> End for StepEnd<D> {
     #[inline]
     fn send(&mut self, message: &[u8]) {
-        let Self { step, to, .. } = self;
-        if step.duties >= Duties::Check {
+        let Self { to, .. } = self;
+        if D::MORE {
+            no_ops();
+        }
+        if D::DUTIES >= Duties::Check {
             assert!(message.len() == MESSAGE, "too long");
             to.make_room();
         }
@@ -202,24 +249,27 @@ impl End for StepEnd {
             let word = [word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]];
             to.word(MARK + 8 * index).store(u64::from_ne_bytes(word), Relaxed);
         }
-        if step.zero == Zero::Before {
-            to.word(step.stride).store(0, Relaxed);
+        if D::ZERO == Zero::Before {
+            to.word(D::STRIDE).store(0, Relaxed);
         }
         to.word(0).store(to.number << LENGTH_BITS | message.len() as u64, Release);
-        to.next(step);
-        if step.zero == Zero::Ahead {
-            to.word(step.stride).store(0, Relaxed);
+        to.next::<D>();
+        if D::ZERO == Zero::Ahead {
+            to.word(D::STRIDE).store(0, Relaxed);
         }
-        if step.duties >= Duties::Look {
+        if D::DUTIES >= Duties::Look {
             to.look(ARMED);
         }
     }
 
     #[inline]
     fn recv(&mut self, buffer: &mut [u8]) -> usize {
-        let Self { step, from, .. } = self;
-        if step.duties >= Duties::Tell {
+        let Self { to, from, .. } = self;
+        if D::DUTIES >= Duties::Tell {
             from.line(HEAD).store(from.number, Release);
+        }
+        for _ in 0..D::HEAD_START {
+            spin_loop();
         }
         let mark = loop {
             let mark = from.word(0).load(Acquire);
@@ -228,19 +278,22 @@ impl End for StepEnd {
             }
             spin_loop();
         };
-        if step.duties >= Duties::Check {
+        if D::HEAD_START > 0 {
+            to.fetch();
+        }
+        if D::DUTIES >= Duties::Check {
             let length = (mark & ((1 << LENGTH_BITS) - 1)) as usize;
-            let room = step.area - from.offset;
+            let room = D::AREA - from.offset;
             assert!(length <= buffer.len() && MARK + length <= room.min(LINE), "corrupt length {length}");
         }
         for (index, word) in buffer.chunks_exact_mut(8).enumerate() {
             word.copy_from_slice(&from.word(MARK + 8 * index).load(Relaxed).to_ne_bytes());
         }
-        from.next(step);
-        if step.duties >= Duties::Tell {
+        from.next::<D>();
+        if D::DUTIES >= Duties::Tell {
             from.line(CURSOR).store(from.number, Relaxed);
         }
-        if step.duties >= Duties::Look {
+        if D::DUTIES >= Duties::Look {
             from.look(WANTED);
         }
         buffer.len()

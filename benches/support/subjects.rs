@@ -17,17 +17,6 @@ pub const ASLEEP: [usize; 6] = ROUND_TRIPS;
 /// The lengths of messages that go one way.
 pub const ONE_WAYS: [usize; 5] = [8, 64, 1024, 64 << 10, 1 << 20];
 
-/// What lies between the ping-pong and the bare ring.
-pub static STEPS: [&ladder::Step; 7] = [
-    &ladder::PAYLOAD,
-    &ladder::LINES,
-    &ladder::AHEAD,
-    &ladder::TELL,
-    &ladder::LOOK,
-    &ladder::CHECK,
-    &ladder::RECORDS,
-];
-
 /// The subjects that carry messages of this length.
 pub fn subjects(shape: Shape, size: usize) -> Vec<&'static dyn Start> {
     match shape {
@@ -52,7 +41,7 @@ fn round_trips(size: usize) -> Vec<&'static dyn Start> {
         subjects.extend([&DIRECT as &dyn Start, &PingPong]);
     }
     if size == ladder::MESSAGE {
-        subjects.extend(STEPS.iter().map(|step| step as &dyn Start));
+        subjects.extend(ladder::STEPS);
     }
     subjects.extend(portable());
     subjects
