@@ -4,7 +4,7 @@
 //! **Method.** Each subject at each size is one row. A round measures every row once, with fresh processes and fresh
 //! memory: many runs of some 2 ms, of which the median counts, so that what else the machine does in a few of them
 //! does not. The runs of rows that are compared with each other take turns, each after a shorter one that does not
-//! count, so that what the machine does for some milliseconds or longer falls on all of them. A row's value is the
+//! count, so that what the machine does for longer than a turn of all of them falls on each. A row's value is the
 //! median of its rounds; a ratio is taken in each round and then its median, with the lowest and the highest beside it. Cpu time
 //! (`getrusage`) is that of both processes; *sleeps* counts how often they gave up their cpu for one message, and so
 //! says whether a row was awake or asleep. For *round trip* and *one way* see the benches of these names; *asleep* is a

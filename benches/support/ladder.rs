@@ -46,8 +46,8 @@ pub trait Does: fmt::Debug + 'static {
     const MORE: bool = false;
 }
 
-/// A message of 48 bytes behind a word that says that it is there, polled with one pause between two looks. Up to
-/// [`Check`] nothing is checked and nothing keeps the sender from overwriting; nobody ever sleeps.
+/// A message of 48 bytes behind a word that says that it is there, polled with one pause between two looks. But for
+/// [`Duties::Check`] nothing is checked and nothing keeps the sender from overwriting; nobody ever sleeps.
 #[derive(Debug)]
 pub struct Step<D>(PhantomData<D>);
 
@@ -97,9 +97,10 @@ steps! {
     Look: "step 5: with wait words" { DUTIES: Duties = Duties::Look }
     /// The same, and nothing is overwritten or believed.
     Check: "step 6: with all checks" { DUTIES: Duties = Duties::Check }
-    /// The same, and no look comes before the answer can be there.
+    /// The same with the hints that Ringway has on AMD's processors: some time passes before the first look, and then the line of
+    /// the own next message is asked for.
     Timed: "step 7: with a head start" { DUTIES: Duties = Duties::Check, HEAD_START: u32 = 2 }
-    /// What instructions cost which do not wait for memory.
+    /// What instructions cost that wait for nothing: 100 at each end.
     More: "aside: step 7, 100 no-ops more" { DUTIES: Duties = Duties::Check, HEAD_START: u32 = 2, MORE: bool = true }
     /// Packed records instead, of which most lie in two lines, and the 0 behind each is written with it.
     Packed: "aside: packed records" { STRIDE: usize = MARK + MESSAGE, ZERO: Zero = Zero::Before }
@@ -149,7 +150,8 @@ struct Track {
 }
 
 impl Track {
-    fn new(pages: &Arc<Pages>, direction: usize) -> Self {
+    fn new<D: Does>(pages: &Arc<Pages>, direction: usize) -> Self {
+        const { assert!(D::STRIDE % 8 == 0 && D::STRIDE <= LINE && D::AREA <= AREA) };
         Self { start: pages.at(direction * 2 * AREA, AREA + 6 * LINE), offset: 0, number: 1, taken: 1 }
     }
 
@@ -221,8 +223,8 @@ impl<D: Does> Subject for Step<D> {
         }
         let pages = Pages::new(4 * AREA)?;
         let end = |to, from| StepEnd {
-            to: Track::new(&pages, to),
-            from: Track::new(&pages, from),
+            to: Track::new::<D>(&pages, to),
+            from: Track::new::<D>(&pages, from),
             _pages: pages.clone(),
             _step: PhantomData,
         };

@@ -88,18 +88,22 @@ pub fn measure(rows: &[Row], effort: Effort, cpus: Cpus) -> Result<Vec<Measured>
     Ok(measured)
 }
 
-/// One round of rows that are compared with each other: their runs take turns, so that what the machine does for a
-/// while falls on all of them. Whoever has no turn sleeps.
+/// One round of rows that are compared with each other: their runs take turns, so that what the machine does for longer than a
+/// turn of all of them falls on each. Which comes first differs from turn to turn, and every other turn goes backwards, so that
+/// no row always follows the same one. Whoever has no turn sleeps.
 fn measure_group(group: &mut [Measured], counts: &[u64], runs: usize, cpus: Cpus) -> Result<(), Failure> {
     let mut pairs = Vec::with_capacity(group.len());
     for of in group.iter() {
         pairs.push((start(of.row, cpus)?, Vec::with_capacity(runs)));
     }
-    for _ in 0..runs {
-        for ((pair, done), &messages) in pairs.iter_mut().zip(counts) {
-            // Does not count: it brings what the others' turns have driven out back into the caches.
-            pair.run(messages.div_ceil(WARM_UP))?;
-            done.push(pair.run(messages)?);
+    for turn in 0..runs {
+        for place in 0..pairs.len() {
+            let place = (turn + place) % pairs.len();
+            let index = if turn % 2 == 0 { place } else { pairs.len() - 1 - place };
+            let (pair, done) = &mut pairs[index];
+            // Does not count: the others' turns have driven what it touches out of the caches, and the cpus slept.
+            pair.run(counts[index].div_ceil(WARM_UP))?;
+            done.push(pair.run(counts[index])?);
         }
     }
     for (of, (_, mut done)) in group.iter_mut().zip(pairs) {
