@@ -32,9 +32,12 @@ const ALONE: &str = "RINGWAY_TEST_ALONE";
 /// Says that the body ran to its end: a name that matches no test would end with 0.
 const PASSED: i32 = 42;
 
+/// How long a test waits at most.
+const WATCHDOG: Duration = Duration::from_secs(20);
+
 /// The instant after which a test that waits has failed.
 pub(crate) fn watchdog() -> Instant {
-    Instant::now() + Duration::from_secs(20)
+    Instant::now() + WATCHDOG
 }
 
 /// Says why a test, or a part of one, is not run on this host. Where `CI` is set it fails: there all are run.
@@ -60,8 +63,13 @@ fn a_test_that_is_not_needed_may_be_skipped() {
     skip_unless(false, "no moon");
 }
 
-/// Runs the body of a test in a process of its own, in which no other test runs.
+/// Runs the body of a test in a process of its own, in which no other test runs, until the [`watchdog`] ends it.
 pub(crate) fn alone<F: FnOnce()>(body: F) {
+    alone_for(WATCHDOG, body);
+}
+
+/// The same for a body that may take so long.
+pub(crate) fn alone_for<F: FnOnce()>(longest: Duration, body: F) {
     let full = std::any::type_name::<F>();
     let name = full.trim_start_matches("ringway::").trim_end_matches("::{{closure}}");
     if std::env::var_os(ALONE).is_some_and(|wanted| wanted == name) {
@@ -80,7 +88,8 @@ pub(crate) fn alone<F: FnOnce()>(body: F) {
         .unwrap();
     let process = process_fd::open(Pid::from_child(&child)).unwrap();
     let mut ended = Vec::new();
-    sockets::wait_readable(&[process.as_fd()], &mut ended, Some(watchdog())).unwrap();
+    let end = Instant::now() + longest;
+    sockets::wait_readable(&[process.as_fd()], &mut ended, Some(end)).unwrap();
     if ended.is_empty() {
         process_fd::signal(&process, Signal::KILL).unwrap();
     }
