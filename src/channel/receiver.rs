@@ -81,23 +81,11 @@ impl Receiver {
     /// [`RecvIntoError`]; no message was taken then.
     #[inline]
     pub fn recv_into(&mut self, buffer: &mut [u8]) -> Result<usize, RecvIntoError> {
-        if self.inbox.is_empty() {
-            if let Some(len) = self.rx.recv_any(buffer) {
-                return Ok(len);
-            }
+        let taken = if self.inbox.is_empty() { self.rx.recv_next(buffer) } else { None };
+        match taken {
+            Some(len) => Ok(len),
+            None => self.recv_into_slow(buffer),
         }
-        self.recv_into_other(buffer)
-    }
-
-    /// Not in a stream, or not the short way.
-    #[inline(never)]
-    fn recv_into_other(&mut self, buffer: &mut [u8]) -> Result<usize, RecvIntoError> {
-        if self.inbox.is_empty() {
-            if let Some(len) = self.rx.recv_turn(buffer) {
-                return Ok(len);
-            }
-        }
-        self.recv_into_slow(buffer)
     }
 
     /// The short way alone once there is something, and whether it is the one of an answer.
@@ -105,7 +93,7 @@ impl Receiver {
     pub(crate) fn recv_soon(&mut self, buffer: &mut [u8]) -> (bool, Option<usize>) {
         let answer = self.rx.peer().is_some_and(|peer| peer.turns.expected() == Expected::Answer);
         (0..100_000).any(|_| self.rx.poll());
-        (answer, self.rx.recv_any(buffer).or_else(|| self.rx.recv_turn(buffer)))
+        (answer, self.rx.recv_next(buffer))
     }
 
     #[cold]

@@ -40,7 +40,7 @@ impl Sender {
         if self.tx.send_fast(message) { Ok(()) } else { self.send_other(message) }
     }
 
-    /// A long message, or one that may not be of a stream.
+    /// What the short ways refused.
     #[inline(never)]
     fn send_other(&mut self, message: &[u8]) -> Result<(), SendError> {
         if self.tx.send_other(message) { Ok(()) } else { self.send_slow(message) }

@@ -43,21 +43,12 @@ impl Rx {
         }
     }
 
-    /// The short way to take a message of a stream into `buffer`: `None` if there is anything else to look at first, and nothing
-    /// was taken.
+    /// The short ways to take the next message of a stream, or the answer to one that was just sent, which is waited for a moment:
+    /// `None` if there is anything else to look at first or nothing came soon, and nothing was taken.
     #[inline(always)]
-    pub(crate) fn recv_any(&mut self, buffer: &mut [u8]) -> Option<usize> {
+    pub(crate) fn recv_next(&mut self, buffer: &mut [u8]) -> Option<usize> {
         match self {
-            Self::Shm(shm) => shm.recv_any(buffer),
-            Self::Socket(_) | Self::Lent => None,
-        }
-    }
-
-    /// The short way to wait for an answer: `None` also if nothing came soon.
-    #[inline(always)]
-    pub(crate) fn recv_turn(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        match self {
-            Self::Shm(shm) => shm.recv_turn(buffer),
+            Self::Shm(shm) => shm.recv_next(buffer).length(),
             Self::Socket(_) | Self::Lent => None,
         }
     }

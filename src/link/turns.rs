@@ -69,10 +69,11 @@ impl Turns {
         }
     }
 
-    /// 0 if it is [`Occasion::Stream`].
+    /// Whether it is [`Expected::Answer`].
     #[inline(always)]
-    pub(super) fn is_no_stream(&self) -> u64 {
-        self.0.load(Ordering::Relaxed) ^ STREAMS
+    pub(super) fn is_answer(&self) -> bool {
+        const { assert!(WAITED <= ANSWERED && STREAMS <= ANSWERED) };
+        self.0.load(Ordering::Relaxed) > ANSWERED
     }
 
     /// 0 if it is [`Expected::Any`].
@@ -133,6 +134,15 @@ mod tests {
             turns.take(position);
             assert_eq!(turns.expected(), Expected::Answer);
             assert_eq!(turns.await_answer(), position);
+        }
+    }
+
+    #[test]
+    fn the_quick_questions_are_answered_as_the_long_ones() {
+        for word in [WAITED, STREAMS, ANSWERED, 8, 64, u64::MAX - 7] {
+            let turns = Turns(AtomicU64::new(word));
+            assert_eq!(turns.is_answer(), turns.expected() == Expected::Answer, "{word}");
+            assert_eq!(turns.is_not_any() == 0, turns.expected() == Expected::Any, "{word}");
         }
     }
 

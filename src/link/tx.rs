@@ -34,8 +34,8 @@ pub(crate) trait Relief {
 }
 
 impl Tx {
-    /// The short way to [`Tx::try_send`] for short messages in a stream: `false` if there is anything to look at first, and nothing
-    /// was sent.
+    /// The short ways to [`Tx::try_send`], in a stream and for a turn like the one before: `false` if there is anything to look at
+    /// first, and nothing was sent.
     #[inline(always)]
     pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
         match self {
@@ -44,7 +44,7 @@ impl Tx {
         }
     }
 
-    /// The same for long messages, and in a turn.
+    /// The next short way, for what those refused.
     #[inline(always)]
     pub(crate) fn send_other(&mut self, message: &[u8]) -> bool {
         match self {

@@ -1,22 +1,14 @@
 //! The consuming end: poll, check, copy out, release.
 
+mod quick;
+
 use super::assembly::Assembly;
-use super::copy;
 use super::error::{Corrupt, Field, PopError};
 use super::lines::{AWAKE, CLOSED, FENCE_LOST};
 use super::memory::Memory;
-use super::record::{CACHE_LINE, Flags, Geometry, HEADER, Header, HeaderError, Kind};
+use super::record::{Flags, Geometry, HEADER, Header, HeaderError, Kind};
 use crate::sync::{AtomicU64, Fences, Ordering};
-use std::marker::PhantomData;
-use std::num::NonZero;
-
-/// How many bytes must have been taken since the ring was empty for what lies ahead to be fetched: so many that the
-/// producer is far ahead, and nothing is taken from under its hands.
-const BACKLOG: u64 = 32 * 1024;
-
-/// How far ahead that is. On Intel's Sapphire Rapids 512 bytes gained a quarter of 64-byte messages a second, 1024 and 2048
-/// more than a third.
-const AHEAD: u64 = 1024;
+pub use quick::{Look, Seen, Taken};
 
 /// The consuming end of a ring. There is exactly one.
 ///
@@ -45,23 +37,6 @@ pub struct Consumer<M> {
     corrupt: Option<Corrupt>,
 }
 
-/// Where the next header will stand.
-#[derive(Clone, Copy, Debug)]
-pub struct Look<'a>(&'a AtomicU64);
-
-/// A header that a look has found, unchecked.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a>(NonZero<u64>, PhantomData<&'a AtomicU64>);
-
-impl<'a> Look<'a> {
-    /// The header, if there is one by now.
-    #[inline(always)]
-    pub fn now(self) -> Option<Seen<'a>> {
-        // R1, acquire side: a header that is not 0 makes the payload behind it visible.
-        NonZero::new(self.0.load(Ordering::Acquire)).map(|word| Seen(word, PhantomData))
-    }
-}
-
 /// A record whose header was checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
@@ -74,7 +49,7 @@ impl<M: Memory> Consumer<M> {
     /// The consuming end of `memory`, both of whose ends begin at `position`.
     ///
     /// Streamed messages may be up to `max_message` bytes long. Returns `None` if the memory is not a power of
-    /// two of at least 64 bytes, or the position is not a multiple of 8.
+    /// two of at least 64 bytes and at most 32 GiB, or the position is not a multiple of 8.
     #[must_use]
     pub fn new(memory: M, fences: Fences, position: u64, max_message: u64) -> Option<Self> {
         let geometry = Geometry::of_words(memory.words().len())?;
@@ -121,103 +96,10 @@ impl<M: Memory> Consumer<M> {
     /// [`PopError`]; nothing was taken then.
     #[inline]
     pub fn pop_into(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
-        match self.pop_fast(buffer) {
+        match self.pop_fast(buffer).length() {
             Some(len) => Ok(len),
             None => self.pop_into_slow(buffer),
         }
-    }
-
-    /// The short way to [`Consumer::pop_into`]: `None` if there is anything to look at first, and nothing was taken.
-    #[inline(always)]
-    pub fn pop_fast(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        let stride = self.stride;
-        let record = self.memory.words().get(self.geometry.word(self.position)..)?;
-        // R1, acquire side: a header that is not 0 makes the payload behind it visible.
-        let word = record.first()?.load(Ordering::Acquire);
-        let (len, bytes) = Header::plain(word, self.position)?;
-        // The room is less than a quarter of the ring and ends at the wrap, so this is the check of the length too.
-        if bytes > self.room {
-            return None;
-        }
-        let words = record.get(1..(bytes / HEADER) as usize)?;
-        let target = buffer.get_mut(..len as usize)?;
-        // Without a call in its midst, the way of a short message has no register to save.
-        if target.len() >= copy::LONG_FROM {
-            return Some(self.pop_long(bytes, target));
-        }
-        copy::load(words, target);
-        self.fetch_ahead(bytes);
-        // Each header comes from the other core's cache. Where the next one lies hangs on this one only if it is not like
-        // the last: the processor guesses that and goes on. Otherwise it waits for one header after the other.
-        Some(if bytes == stride {
-            self.took(stride, len as usize)
-        } else {
-            self.took_other(bytes, len as usize)
-        })
-    }
-
-    /// The same for a long message.
-    #[inline(never)]
-    fn pop_long(&mut self, bytes: u64, target: &mut [u8]) -> usize {
-        copy::load(self.payload_words(self.position), target);
-        self.fetch_ahead(bytes);
-        self.stride = bytes;
-        self.took(bytes, target.len())
-    }
-
-    /// A plain record that takes another number of bytes than the one before was copied out.
-    #[inline(never)]
-    fn took_other(&mut self, bytes: u64, len: usize) -> usize {
-        self.stride = bytes;
-        self.took(bytes, len)
-    }
-
-    /// Asks for what will be read soon, if the producer is far ahead. With short records, of which many share a line, the
-    /// processor keeps up by itself.
-    #[inline(always)]
-    fn fetch_ahead(&self, bytes: u64) {
-        if bytes > CACHE_LINE / 2 && self.position.wrapping_sub(self.caught_up) >= BACKLOG {
-            let index = self.geometry.word(self.position.wrapping_add(AHEAD));
-            copy::prefetch_for_read(self.memory.words(), index);
-        }
-    }
-
-    /// The same for who waits: `wait` looks for the next header until it is there, or gives up. Only a record that lies in
-    /// one line is taken.
-    #[inline(always)]
-    pub fn pop_line(
-        &mut self,
-        buffer: &mut [u8],
-        wait: impl for<'a> FnOnce(&M, Look<'a>) -> Option<Seen<'a>>,
-    ) -> Option<usize> {
-        let record = self.memory.words().get(self.geometry.word(self.position)..)?;
-        let [header, line @ ..] = record.first_chunk::<{ copy::LINE_WORDS + 1 }>()?;
-        let word = wait(&self.memory, Look(header))?.0.get();
-        let (len, bytes) = Header::plain(word, self.position)?;
-        // As in `pop_fast`.
-        if bytes > self.room || len > HEADER * copy::LINE_WORDS as u64 {
-            return None;
-        }
-        copy::load_line(line, buffer.get_mut(..len as usize)?);
-        Some(self.took(bytes, len as usize))
-    }
-
-    /// A plain record of `bytes` bytes was copied out: the `len` of its payload.
-    #[inline(always)]
-    fn took(&mut self, bytes: u64, len: usize) -> usize {
-        self.room -= bytes;
-        self.move_on(self.position.wrapping_add(bytes));
-        if self.memory.armed_space().armed.load(Ordering::Relaxed) != AWAKE {
-            return self.took_from_waiting(len);
-        }
-        len
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn took_from_waiting(&mut self, len: usize) -> usize {
-        self.serve_waiting_producer();
-        len
     }
 
     /// What [`Consumer::pop_into`] may take without a look.

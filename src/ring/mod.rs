@@ -51,11 +51,11 @@
 //! that takes turns ([`Producer::push_turn`]) lets a record of up to 64 bytes lie in one line, by giving the rest of a line
 //! away ([`Flags::LINED`]), and writes the 0 behind its *next* record while the peer is busy with this one. Then the commit
 //! writes to the one line that the peer polls, and to no other. What can be known of that record before is found out at the
-//! same time, so a turn like the last one ([`Producer::push_again`]) has little left to look at; nor has a consumer that
-//! polls for a record of one line and takes it at sight ([`Consumer::pop_line`]). An end that sends a stream packs its
+//! same time, so a turn like the last one ([`Producer::push_again`]) has little left to look at; nor has a consumer that polls for a record of one line and takes it at
+//! sight ([`Consumer::pop_line`]): what it would ask of it, it has asked before. An end that sends a stream packs its
 //! records, and writes the 0 with the record: that moves more messages a second. tests:
 //! `an_answer_arrives_by_the_shortest_ways_with_its_payload`, `two_ends_that_take_turns_hear_each_other`,
-//! `an_answer_of_any_length_in_a_line_is_taken_wherever_it_lies`
+//! `an_answer_of_any_length_in_a_line_is_taken_wherever_it_lies`, `a_turn_like_the_one_before_has_as_many_words`
 //!
 //! **Flow control, lazily.** The consumer hands out first and moves `cursor`, which only salvage reads; it moves `head`,
 //! which the producer reads when it runs out of known space, once in an eighth of the capacity, when it finds nothing,
@@ -163,15 +163,16 @@ pub use crate::sync::Fences;
 pub use assemble::Reading;
 pub use batch::Batch;
 pub use claim::{Claim, ClaimFull};
-pub use consumer::{Consumer, Look, Seen};
+pub use consumer::{Consumer, Look, Seen, Taken};
 #[cfg(not(loom))]
-pub(crate) use copy::{LONG_FROM, prefetch_for_write};
+pub(crate) use copy::prefetch_for_write;
 pub use error::{Corrupt, Field, PopError, PushError};
 pub use heap::HeapMemory;
 pub use memory::{Memory, NoSpace};
 pub use producer::Producer;
 pub use record::{
-    CACHE_LINE, Flags, Geometry, HEADER, Header, HeaderError, Kind, MAX_FRAGMENT, MIN_CAPACITY, footprint,
+    CACHE_LINE, Flags, Geometry, HEADER, Header, HeaderError, IN_LINE, Kind, MAX_CAPACITY, MAX_FRAGMENT,
+    MIN_CAPACITY, footprint,
 };
 pub use salvage::Undelivered;
 pub use stream::Stream;

@@ -61,7 +61,7 @@ enum State {
 impl<M: Memory> Producer<M> {
     /// The producing end of `memory`, both of whose ends begin at `position`: 0, but for tests of the wrap.
     ///
-    /// Returns `None` if the memory is not a power of two of at least 64 bytes, or the position is not a
+    /// Returns `None` if the memory is not a power of two of at least 64 bytes and at most 32 GiB, or the position is not a
     /// multiple of 8.
     #[must_use]
     pub fn new(memory: M, fences: Fences, position: u64) -> Option<Self> {
@@ -119,17 +119,6 @@ impl<M: Memory> Producer<M> {
         self.commit(place, self.first_header(len as u32));
         self.set_room(self.survey(self.position, &self.marks));
         Ok(())
-    }
-
-    /// How many bytes from P on are before the limit.
-    #[inline(always)]
-    fn room(&self) -> u64 {
-        self.limit.wrapping_sub(self.position)
-    }
-
-    #[inline(always)]
-    fn set_room(&mut self, room: u64) {
-        self.limit = self.position.wrapping_add(room);
     }
 
     /// Reserves a record of at most `max` bytes, to be written in place.
@@ -275,16 +264,6 @@ impl<M: Memory> Producer<M> {
         }
     }
 
-    /// What was written ahead will be written over. Where nothing was, there is no turn to forget either.
-    #[inline(always)]
-    fn overwrite(&mut self) {
-        if self.ended.wrapping_sub(self.position) as i64 > 0 {
-            self.will_write(self.ended);
-            self.ended = self.position;
-            self.turn.forget();
-        }
-    }
-
     /// Looks at the consumer's head again.
     #[cold]
     fn refresh(&mut self, end: u64) -> Result<(), PushError> {
@@ -372,18 +351,20 @@ impl<M: Memory> Producer<M> {
         self.wake_consumer();
     }
 
+    /// Wakes the consumer if it sleeps. Always `true`, so that who commits can end in a jump to here.
     #[inline(always)]
-    fn wake_consumer(&mut self) {
+    pub(crate) fn wake_consumer(&mut self) -> bool {
         // R4, light side: the commit, then the look at the wait word.
         self.fences.light();
         if self.memory.armed_data().armed.load(Ordering::Relaxed) != AWAKE {
-            self.wake_armed_consumer();
+            return self.wake_armed_consumer();
         }
+        true
     }
 
     #[cold]
     #[inline(never)]
-    fn wake_armed_consumer(&mut self) {
+    fn wake_armed_consumer(&mut self) -> bool {
         let line = self.memory.armed_data();
         // R5: whoever takes the armed value owes the wake-up.
         let armed = line.armed.swap(AWAKE, Ordering::AcqRel);
@@ -396,6 +377,7 @@ impl<M: Memory> Producer<M> {
             CLOSED => self.memory.armed_data().armed.store(CLOSED, Ordering::Relaxed),
             armed => self.memory.wake_consumer(armed),
         }
+        true
     }
 
     /// Whether a record that was refused with [`PushError::Full`] would have another answer now: there is room, or

@@ -15,9 +15,14 @@ pub const HEADER: u64 = 8;
 
 /// What the processor moves from one core to another at once, in bytes: on x86-64 and most aarch64.
 pub const CACHE_LINE: u64 = 64;
+/// The longest payload that lies in one line with its header, in bytes.
+pub const IN_LINE: u64 = CACHE_LINE - HEADER;
 
 /// The smallest data area in bytes.
 pub const MIN_CAPACITY: u64 = 64;
+
+/// The largest data area in bytes: the index of a word has 32 bits.
+pub const MAX_CAPACITY: u64 = 32 << 30;
 
 /// The longest fragment of a message, header included, in bytes; a quarter of a smaller ring.
 pub const MAX_FRAGMENT: u64 = 64 * 1024;
@@ -127,13 +132,16 @@ impl Header {
         if self.flags.has(Flags::LINED) { bytes + to_line(start.wrapping_add(bytes)) } else { bytes }
     }
 
+    /// The header of an empty message that [goes on to the end of its line](Flags::LINED); that of a longer one is so much more.
+    pub(crate) const LINED_WORD: u64 = Self { len: 0, kind: Kind::Data, flags: Flags::LINED }.to_word();
+
     /// Length and extent of the record whose header is this word and which begins at `start`, if it is nothing but a
     /// message. The quick look that most headers pass.
     #[inline(always)]
     #[must_use]
     pub const fn plain(word: u64, start: u64) -> Option<(u64, u64)> {
         const DATA: u64 = Header::data(0).to_word() >> 32;
-        const LINED: u64 = Header { len: 0, kind: Kind::Data, flags: Flags::LINED }.to_word() >> 32;
+        const LINED: u64 = Header::LINED_WORD >> 32;
         let (what, len) = (word >> 32, word & 0xffff_ffff);
         let bytes = footprint(len);
         if what == DATA {
@@ -189,11 +197,12 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// The geometry of a data area of `words` words; `None` unless that is a power of two of at least 8.
+    /// The geometry of a data area of `words` words; `None` unless that is a power of two, of at least [`MIN_CAPACITY`] and at most
+    /// [`MAX_CAPACITY`] bytes.
     #[must_use]
     pub const fn of_words(words: usize) -> Option<Self> {
         let capacity = words as u64 * 8;
-        if capacity.is_power_of_two() && capacity >= MIN_CAPACITY {
+        if capacity.is_power_of_two() && capacity >= MIN_CAPACITY && capacity <= MAX_CAPACITY {
             Some(Self { mask: capacity - 1 })
         } else {
             None

@@ -156,12 +156,18 @@ impl ShmMemory {
 }
 
 impl ShmMemory {
-    /// Of a direction in which this end consumes: asks for the line in which its own next message will begin, at `position`.
-    /// A hint.
+    /// Of a direction in which this end consumes: the word of its own ring with which its next message will begin, at
+    /// `position`.
     #[inline(always)]
-    pub(crate) fn fetch_outgoing(&self, position: u64) {
+    pub(crate) fn next_outgoing(&self, position: u64) -> &AtomicU64 {
         let words = self.own.view.words();
-        prefetch_for_write(words, (position / 8) as usize & (words.len() - 1));
+        words.get((position / 8) as usize & words.len().wrapping_sub(1)).unwrap_or(&self.head().head)
+    }
+
+    /// Asks for the line of that word. A hint.
+    #[inline(always)]
+    pub(crate) fn fetch(word: &AtomicU64) {
+        prefetch_for_write(std::slice::from_ref(word), 0);
     }
 }
 

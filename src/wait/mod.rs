@@ -57,8 +57,8 @@
 //! looks. Without any pause the poller takes the cache line from a sender that is still filling it.
 //!
 //! For the same reason an *answer* is not looked for before it can be there. Where the message that was just sent took one
-//! cache line in this end's turn, the first look comes after a head start of [2 pauses](spin) on AMD's processors, which is
-//! where it was measured. tests:
+//! cache line in this end's turn, the first look comes after a head start of [a pause and most of another](spin) on AMD's
+//! processors, which is where it was measured. tests:
 //! `an_answer_is_looked_for_a_while_and_by_who_parks_not_at_all`,
 //! `who_took_its_turn_with_one_line_will_send_from_the_next_one`
 //!

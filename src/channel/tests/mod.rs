@@ -7,6 +7,7 @@ mod gone;
 mod hostile;
 mod lent;
 
+use super::error::SendError;
 use super::{Channel, Options, Sender, pair};
 use crate::link::turns::{Awaited, Expected};
 use crate::link::{Rx, Tx};
@@ -138,6 +139,47 @@ fn who_took_its_turn_with_one_line_will_send_from_the_next_one() {
     (0..2).for_each(|_| sender.send(&[1; 48]).unwrap());
     assert_eq!(peer.turns.expected(), Expected::Any, "the peer still reads what came second");
     assert_eq!([peer.turns.wait(), peer.turns.wait()], [Awaited::Answer, Awaited::Next]);
+}
+
+#[test]
+fn a_turn_like_the_one_before_may_be_no_longer_than_was_agreed() {
+    let options = Options::new().link(super::LinkChoice::Shm).max_message(45);
+    let (ours, theirs) = connected(&options);
+    let ((mut sender, mut receiver), (_to, _from)) = (ours.split(), theirs.split());
+    let Rx::Shm(shm) = receiver.rx() else { panic!("not over shared memory") };
+    let peer = shm.peer();
+    // Nothing was surveyed yet, so the first message goes the long way.
+    for _ in 0..3 {
+        sender.send(&[1; 45]).unwrap();
+        peer.turns.wait();
+    }
+    let before = position(&mut sender);
+    // As many words as those of 45 bytes have.
+    assert_eq!(sender.send(&[1; 46]), Err(SendError::TooLong { len: 46, max: 45 }));
+    assert_eq!(position(&mut sender), before);
+    peer.turns.wait();
+    sender.send(&[1; 41]).unwrap();
+    assert_eq!(position(&mut sender) - before, 64);
+}
+
+#[test]
+fn a_call_and_its_answer_of_any_length_arrive_and_lie_in_a_line_each_if_they_fit() {
+    let (ours, theirs) = connected(&Options::new().link(super::LinkChoice::Shm));
+    let ((mut sender, mut receiver), (mut back, mut calls)) = (ours.split(), theirs.split());
+    let mut buffer = [0; 80];
+    for len in (0..=72).flat_map(|len| [len; 6]) {
+        let message: Vec<u8> = (0..len).map(|index| (index * 7 + len) as u8).collect();
+        let begin = position(&mut sender);
+        sender.send(&message).unwrap();
+        assert_eq!((calls.recv_into(&mut buffer), &buffer[..len]), (Ok(len), &message[..]));
+        let end = position(&mut sender);
+        back.send(&message).unwrap();
+        buffer.fill(0xee);
+        assert_eq!((receiver.recv_into(&mut buffer), &buffer[..len]), (Ok(len), &message[..]));
+        assert_eq!(buffer[len..], [0xee; 80][len..]);
+        let padded = (len as u64).div_ceil(8) * 8 + 8;
+        assert!((padded..=padded.max(64)).contains(&(end - begin)), "{len} bytes took {}", end - begin);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::link::peer::Peer;
 use crate::link::rx::Armed;
 use crate::link::turns::{Awaited, Expected};
 use crate::ring::lines::{DOORBELL, SPACE};
-use crate::ring::{Consumer, Memory, PopError, Reading};
+use crate::ring::{Consumer, Memory, PopError, Reading, Taken};
 use crate::segment::ShmMemory;
 use crate::sync::{AtomicU64, Fences};
 use crate::wait::sleep::{Ended, arm, block};
@@ -39,7 +39,7 @@ impl ShmRx {
     /// The short way to [`ShmRx::try_recv_into`]: `None` if there is anything to look at first.
     #[inline(always)]
     pub(crate) fn recv_fast(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        if self.peer.forked() { None } else { self.consumer.pop_fast(buffer) }
+        if self.peer.forked() { None } else { self.consumer.pop_fast(buffer).length() }
     }
 
     /// Takes a message into `buffer` if there is one.
@@ -114,47 +114,61 @@ impl ShmRx {
         }
     }
 
-    /// The short way to take a message of a stream into `buffer`: `None` if there is anything else to look at first.
+    /// The short ways to take the next message of a stream, or the answer to one that was just sent, which is waited for a moment.
+    ///
+    /// Each is a function of its own, which has few registers to save, and this is small enough to be a part of its caller.
     #[inline(always)]
-    pub(crate) fn recv_any(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        if self.peer.gives_any() { self.consumer.pop_fast(buffer) } else { None }
+    pub(crate) fn recv_next(&mut self, buffer: &mut [u8]) -> Taken {
+        if self.peer.gives_any() {
+            return self.recv_stream(buffer);
+        }
+        if self.peer.turns.is_answer() {
+            self.answers = self.answers.wrapping_add(1);
+            if self.answers % EARLY_LOOK != 0 {
+                return self.recv_answer(buffer);
+            }
+        }
+        self.recv_early(buffer)
     }
 
-    /// The short way to wait for a message while the ends take turns: `None` if there is anything else to look at first, or
-    /// nothing came soon. The answer to a message that was just sent cannot be there yet, and a look would take the line away
-    /// in which the peer is about to write it.
-    #[inline(always)]
-    pub(crate) fn recv_turn(&mut self, buffer: &mut [u8]) -> Option<usize> {
+    #[inline(never)]
+    fn recv_stream(&mut self, buffer: &mut [u8]) -> Taken {
+        self.consumer.pop_fast(buffer)
+    }
+
+    /// The short way to look at once, while the ends take turns: for a second message after an answer, and now and then for an
+    /// answer that came [before it was waited for](EARLY_LOOK).
+    #[inline(never)]
+    fn recv_early(&mut self, buffer: &mut [u8]) -> Taken {
         let expected = self.peer.turns.expected();
-        if expected == Expected::Any {
-            return None;
+        if expected == Expected::Any || self.peer.forked() {
+            return Taken::NOTHING;
         }
-        if expected != Expected::Answer {
-            let taken = self.recv_fast(buffer);
-            if taken.is_some() {
-                self.peer.turns.stream();
-            }
-            return taken;
+        let taken = self.consumer.pop_fast(buffer);
+        if taken != Taken::NOTHING {
+            self.peer.turns.stream();
+        } else if expected == Expected::Answer {
+            return self.recv_answer(buffer);
         }
-        self.answers = self.answers.wrapping_add(1);
-        if self.answers % EARLY_LOOK == 0 {
-            if let Some(len) = self.recv_fast(buffer) {
-                self.peer.turns.stream();
-                return Some(len);
-            }
-        }
+        taken
+    }
+
+    /// The short way to wait for the answer to a message of one line. That cannot be there yet, and a look would take the line away
+    /// in which the peer is about to write. What there is to be found out is found out before it is there.
+    #[inline(never)]
+    fn recv_answer(&mut self, buffer: &mut [u8]) -> Taken {
         if self.peer.forked() {
-            return None;
+            return Taken::NOTHING;
         }
         let Self { consumer, peer, spinner, lingered, .. } = self;
         let awaited = consumer.position();
         consumer.pop_line(buffer, |memory, look| {
-            let position = peer.turns.await_answer();
+            let outgoing = memory.next_outgoing(peer.turns.await_answer());
             let seen = spinner.answer(|| look.now());
             // Whoever took turns until now will send next: its line, if the peer's processor fetched it ahead, comes back
             // while this message is copied out. Not sooner: with the address at hand, so that it was asked for beside the
             // look, a round trip of 48 bytes took a third longer on Zen 3, as long as without any of this.
-            memory.fetch_outgoing(position);
+            ShmMemory::fetch(outgoing);
             if seen.is_none() {
                 *lingered = Some(awaited);
             }

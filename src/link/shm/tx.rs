@@ -9,7 +9,7 @@ use crate::link::rx::Armed;
 use crate::link::turns::Occasion;
 use crate::link::tx::Relief;
 use crate::ring::lines::DOORBELL;
-use crate::ring::{CACHE_LINE, Corrupt, LONG_FROM, Producer, PushError, Stream, Undelivered, footprint};
+use crate::ring::{CACHE_LINE, Corrupt, IN_LINE, Producer, PushError, Stream, Undelivered, footprint};
 use crate::segment::ShmMemory;
 use crate::sync::Fences;
 use crate::sys::deadline;
@@ -43,18 +43,47 @@ impl ShmTx {
         Self { producer, peer, spinner, max_message, max_record }
     }
 
-    /// The short way to [`ShmTx::try_send`] for short messages in a stream: `false` if there is anything to look at first.
+    /// The short way to [`ShmTx::try_send`] for the next message of a stream, and for one in a turn that is like the one before:
+    /// `false` if there is anything to look at first.
     ///
-    /// There is no call on it after which much is left to be done, so it has few registers to save. Each is a store more, in the
-    /// store buffer in which those into the ring wait until their lines have come. It returns from its midst because of what the
-    /// compiler made of one `&&` after the other: a flag from each comparison, which took a quarter longer at 8 bytes (Zen 3).
+    /// Each of the two is a function of its own, with no call in it after which much is left to be done, so it has few registers
+    /// to save. Each is a store more, in the store buffer in which those into the ring wait until their lines have come. And this
+    /// is small enough to be a part of its caller.
     #[inline(always)]
     pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
-        let len = message.len();
-        if !self.peer.takes_a_stream() || len >= LONG_FROM || len as u64 > self.max_message {
+        match self.peer.turns.occasion() {
+            Occasion::Stream => self.send_next(message),
+            Occasion::Turn if message.len() as u64 <= IN_LINE => self.send_again(message),
+            Occasion::Turn | Occasion::Second => false,
+        }
+    }
+
+    #[inline(never)]
+    fn send_next(&mut self, message: &[u8]) -> bool {
+        if !self.peer.is_well() || message.len() as u64 > self.max_message {
             return false;
         }
         self.producer.push_fast(message)
+    }
+
+    /// Whoever waits for it waits for each instruction before its header is stored, and for nothing behind it.
+    #[inline(never)]
+    fn send_again(&mut self, message: &[u8]) -> bool {
+        let well = self.peer.is_well() && message.len() as u64 <= self.max_message;
+        if !well || !self.producer.commit_again(message) {
+            return false;
+        }
+        self.finish_turn()
+    }
+
+    /// What is left to be done once it is committed. The wake-up comes last: whoever polls needs none, and a sleep takes far longer
+    /// than the rest.
+    #[inline(never)]
+    fn finish_turn(&mut self) -> bool {
+        self.producer.prepare();
+        self.peer.turns.take(self.producer.position());
+        self.hand_over();
+        self.producer.wake_consumer()
     }
 
     /// Nothing is to be looked at but the ring.
@@ -64,26 +93,21 @@ impl ShmTx {
         here && message.len() as u64 <= self.max_message
     }
 
-    /// The same for long messages, for the second one of a stream, and when the peer may be waiting for this one message.
+    /// What the short ways refused: the second message of a stream, a turn unlike the one before, a ring that is to be looked at.
     #[inline(always)]
     pub(crate) fn send_other(&mut self, message: &[u8]) -> bool {
         if !self.takes(message) {
             return false;
         }
         if self.peer.turns.occasion() != Occasion::Turn {
-            return self.send_long(message);
+            return self.send_second(message);
         }
-        if !self.producer.push_again(message) {
-            return self.send_other_turn(message);
-        }
-        self.hand_over();
-        self.peer.turns.take(self.producer.position());
-        true
+        self.send_other_turn(message)
     }
 
     /// Of a stream from now on, whatever it is.
     #[inline(never)]
-    fn send_long(&mut self, message: &[u8]) -> bool {
+    fn send_second(&mut self, message: &[u8]) -> bool {
         self.peer.turns.stream();
         self.producer.push_fast(message)
     }

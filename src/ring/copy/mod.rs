@@ -6,7 +6,8 @@
 //!
 //! * *words*: a loop of relaxed atomics. Everywhere; alone under loom and Miri, and with `--cfg ringway_words`
 //!   under the sanitizers, which see no access of an instruction in assembly.
-//! * *vectors*: 16 bytes at a time on x86-64, which has such registers always, for copies of at least `VECTORS_FROM` bytes.
+//! * *vectors*: 16 bytes at a time on x86-64, which has such registers always, for copies of at least `VECTORS_FROM` bytes. Out of
+//!   a line that was waited for, up to four at once.
 //! * *lines*: the same by whole lines of 64 bytes, which are fetched ahead, for copies of at least `LONG_FROM` bytes.
 //! * *wide*: lines as vectors of 32 bytes, not fetched, on AMD's processors since Zen 3: quicker on that one.
 //! * *string*: `rep movsb` instead of the lines, where the processor says that it is fast and is not AMD's.
@@ -21,6 +22,7 @@
 
 #![cfg_attr(not(loom), allow(unsafe_code))]
 
+use super::record::IN_LINE;
 use crate::sync::{AtomicU64, Ordering};
 
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64", not(loom), not(miri), not(ringway_words)))]
@@ -29,6 +31,14 @@ pub mod x86;
 /// Copies of this many bytes and more are long: on x86-64 they go by whole lines, or by the string engine where that is
 /// quicker, and they are worth a call.
 pub const LONG_FROM: usize = 192;
+
+/// How many words so many bytes are, if that is a whole number of them, at least one, and they are not [long](LONG_FROM).
+#[inline(always)]
+pub fn few_words(len: usize) -> Option<usize> {
+    // Very many if a part of one is left: one comparison for the three.
+    let count = len.rotate_right(3);
+    if count.wrapping_sub(1) < LONG_FROM / 8 - 1 { Some(count) } else { None }
+}
 
 /// Stores `source` into the ring, from the first byte of `words` on. The bytes after it in its last word mean nothing.
 #[inline(always)]
@@ -136,12 +146,26 @@ pub fn load(words: &[AtomicU64], target: &mut [u8]) {
     }
 }
 
-/// What a line holds behind a header, in words.
-pub const LINE_WORDS: usize = 7;
+/// What a line holds behind a header, in bytes.
+const LINE_BYTES: usize = IN_LINE as usize;
+/// And in words.
+pub const LINE_WORDS: usize = LINE_BYTES / 8;
 
 /// [`store`] for at most as many bytes as [`LINE_WORDS`] have: few enough to be written out, and so without a loop.
 #[inline(always)]
 pub fn store_line(words: &[AtomicU64; LINE_WORDS], source: &[u8]) {
+    // Four to seven whole words: the first four and the last four, with nothing more to be asked. No other length has such a
+    // count: with a part of a word it is a very large one.
+    let count = source.len().rotate_right(3);
+    if count.wrapping_sub(4) <= LINE_WORDS - 4 {
+        if let Some(whole) = source.get(..count * 8) {
+            if let (Some(first), Some(last)) = (whole.first_chunk::<32>(), whole.last_chunk::<32>()) {
+                store_four(&words[..4], first);
+                store_four(&words[count - 4..count], last);
+                return;
+            }
+        }
+    }
     let mut source = source;
     for word in words {
         let Some((chunk, rest)) = source.split_first_chunk::<8>() else {
@@ -155,9 +179,29 @@ pub fn store_line(words: &[AtomicU64; LINE_WORDS], source: &[u8]) {
     }
 }
 
+#[inline(always)]
+fn store_four(words: &[AtomicU64], source: &[u8; 32]) {
+    let mut source = source.as_slice();
+    for word in words {
+        let Some((chunk, rest)) = source.split_first_chunk::<8>() else { return };
+        word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
+        source = rest;
+    }
+}
+
 /// [`load`] for at most as many bytes as [`LINE_WORDS`] have.
 #[inline(always)]
 pub fn load_line(words: &[AtomicU64; LINE_WORDS], target: &mut [u8]) {
+    #[cfg(all(
+        target_arch = "x86_64",
+        target_pointer_width = "64",
+        not(loom),
+        not(miri),
+        not(ringway_words)
+    ))]
+    if target.len() >= x86::VECTORS_FROM {
+        return x86::load_line(words, target);
+    }
     let mut target = target;
     for word in words {
         if target.len() < 8 {

@@ -67,7 +67,7 @@ pub fn ring_model(data: &[u8]) -> Coverage {
 /// Takes a message as a receiver does: as an answer first, if the buffer's length is even. Whether it came that way.
 fn pop_into(consumer: &mut Consumer<HeapMemory>, buffer: &mut [u8]) -> (Result<usize, PopError>, bool) {
     let answer = match buffer.len() % 2 {
-        0 => consumer.pop_line(buffer, |_, look| look.now()),
+        0 => consumer.pop_line(buffer, |_, look| look.now()).length(),
         _ => None,
     };
     (answer.map_or_else(|| consumer.pop_into(buffer), Ok), answer.is_some())

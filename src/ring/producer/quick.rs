@@ -5,7 +5,7 @@ use crate::ring::copy;
 use crate::ring::error::PushError;
 use crate::ring::lines::CLOSED;
 use crate::ring::memory::Memory;
-use crate::ring::record::{CACHE_LINE, Flags, HEADER, Header, Kind, footprint, given_away};
+use crate::ring::record::{CACHE_LINE, Flags, HEADER, Header, Kind, MAX_CAPACITY, footprint, given_away};
 use crate::ring::salvage::Marks;
 use crate::sync::Ordering;
 
@@ -18,12 +18,19 @@ pub(super) const AHEAD: u64 = 256;
 /// that took an eighth off a round trip of 256 bytes or 1 KiB.
 const FETCHED: u64 = 64;
 
-/// The next record of an end that takes turns, if it is like the last one. The 0 behind it stands already.
+/// The next record of an end that takes turns, if it is like the last one. The 0 behind it stands already, and there is room for
+/// it: that was so when it was prepared, and whatever moves P or the limit since makes it another record or forgets it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
     /// Where it begins.
     at: u64,
-    /// Its bytes without those that it gives away; 0: nothing is known of it.
+    /// The index of its header.
+    index: u32,
+    /// The shortest payload that makes it so.
+    shortest: usize,
+    /// How many lengths do, from the shortest on; 0: nothing is known of it.
+    lengths: usize,
+    /// Its bytes without those that it gives away.
     own: u64,
     /// Its bytes.
     bytes: u64,
@@ -32,12 +39,24 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    pub(super) const NONE: Self = Self { at: 0, own: 0, bytes: 0, header: 0 };
+    pub(super) const NONE: Self =
+        Self { at: 0, index: 0, shortest: 0, lengths: 0, own: 0, bytes: 0, header: 0 };
+
+    /// The record of `own` bytes that begins at `at`, the place with that index, and gives `given` bytes away.
+    #[inline(always)]
+    fn new(at: u64, place: usize, own: u64, given: u64) -> Self {
+        const { assert!(MAX_CAPACITY / HEADER == 1 << 32, "an index has 32 bits") };
+        let index = place as u32;
+        let longest = own.saturating_sub(HEADER) as usize;
+        let shortest = longest.saturating_sub(7);
+        let (lengths, bytes) = (longest - shortest + 1, own + given);
+        Self { at, index, shortest, lengths, own, bytes, header: lined(given).to_word() }
+    }
 
     /// What was known of it does not hold any more.
     #[inline(always)]
     pub(super) fn forget(&mut self) {
-        self.own = 0;
+        self.lengths = 0;
     }
 }
 
@@ -58,9 +77,20 @@ impl<M: Memory> Producer<M> {
         if self.push_fast(payload) { Ok(()) } else { self.push_slow(payload) }
     }
 
-    /// The short way to [`Producer::push`]: `false` if there is anything to look at first, and nothing was committed.
+    /// The short way to [`Producer::push`]: `false` if there is anything to look at first, and nothing was committed. The shortest
+    /// is that of a message of whole words that is not [long](copy::LONG_FROM): there is little else in it, so it has few
+    /// registers to save.
     #[inline(always)]
     pub fn push_fast(&mut self, payload: &[u8]) -> bool {
+        match copy::few_words(payload.len()).and_then(|count| payload.get(..count * 8)) {
+            Some(words) => self.push_plain(words, AHEAD),
+            None => self.push_other(payload),
+        }
+    }
+
+    /// The same for whatever length.
+    #[inline(never)]
+    fn push_other(&mut self, payload: &[u8]) -> bool {
         self.push_plain(payload, AHEAD)
     }
 
@@ -89,26 +119,43 @@ impl<M: Memory> Producer<M> {
     /// can be known of it before was found out after that turn, when nobody waited.
     #[inline(always)]
     pub fn push_again(&mut self, payload: &[u8]) -> bool {
-        let Turn { at, own, bytes, header: word } = self.turn;
-        let like_the_last = own == footprint(payload.len() as u64) && at == self.position;
-        if !like_the_last
-            || bytes > self.room()
+        if !self.commit_again(payload) {
+            return false;
+        }
+        self.prepare();
+        self.wake_consumer()
+    }
+
+    /// The part of [`Producer::push_again`] that whoever waits for the message waits for: `true` if it is committed. Then
+    /// [`Producer::prepare`] and [`Producer::wake_consumer`] have to follow, on every path: the consumer may sleep.
+    #[inline(always)]
+    pub(crate) fn commit_again(&mut self, payload: &[u8]) -> bool {
+        let Turn { at, index, shortest, lengths, .. } = self.turn;
+        if payload.len().wrapping_sub(shortest) >= lengths
+            || at != self.position
             || self.memory.armed_data().armed.load(Ordering::Relaxed) == CLOSED
         {
             return false;
         }
-        let record = self.memory.words().get(self.geometry.word(at)..);
-        // What lies less than a line before the wrap goes the longer way.
+        // An index of 32 bits and 8 more do not overflow. What lies less than a line before the wrap goes the longer way.
+        let record = self.memory.words().get(index as usize..index as usize + copy::LINE_WORDS + 1);
         let Some([header, line @ ..]) = record.and_then(<[_]>::first_chunk::<{ copy::LINE_WORDS + 1 }>)
         else {
             return false;
         };
         copy::store_line(line, payload);
         // R1, release side: the payload and the next header place, before the header that makes them visible.
-        header.store(word | payload.len() as u64, Ordering::Release);
-        self.move_on(bytes);
-        self.took_turn(own, at);
+        header.store(self.turn.header | payload.len() as u64, Ordering::Release);
+        self.move_on(self.turn.bytes);
         true
+    }
+
+    /// Prepares the next turn, behind the commit: who waits for the message is busy with it now, or wakes up later than this takes.
+    /// It also says which record was the last one, for [`Producer::demote`].
+    #[inline(always)]
+    pub(crate) fn prepare(&mut self) {
+        self.last = self.turn.at;
+        self.end_ahead(self.turn.own);
     }
 
     /// A message of one line that is not like the one before.
@@ -118,20 +165,17 @@ impl<M: Memory> Producer<M> {
         let own = footprint(payload.len() as u64);
         self.overwrite();
         let at = self.position;
-        let written = self.write(payload, given_away(at, own), None);
-        if written {
-            self.took_turn(own, at);
+        if !self.write(payload, given_away(at, own), None) {
+            return false;
         }
-        written
+        self.last = at;
+        self.end_ahead(own);
+        self.wake_consumer()
     }
 
     #[inline(always)]
     fn push_plain(&mut self, payload: &[u8], ahead: u64) -> bool {
-        let written = self.write(payload, 0, Some(ahead));
-        if written {
-            self.wake_consumer();
-        }
-        written
+        self.write(payload, 0, Some(ahead)) && self.wake_consumer()
     }
 
     /// Makes one record visible, which gives `given` bytes away, unless there is anything to look at first. Then it asks for the
@@ -164,14 +208,6 @@ impl<M: Memory> Producer<M> {
         self.position = self.position.wrapping_add(bytes);
     }
 
-    /// A record that takes `own` bytes, without those that it gave away, was written in a turn, at `at`.
-    #[inline(always)]
-    fn took_turn(&mut self, own: u64, at: u64) {
-        self.last = at;
-        self.wake_consumer();
-        self.end_ahead(own);
-    }
-
     /// Writes the 0 behind the next record, if that has `own` bytes as the last one had. The peer is busy with the last one
     /// now; later, the next commit would have to wait for the line.
     ///
@@ -185,7 +221,30 @@ impl<M: Memory> Producer<M> {
         if bytes <= self.room() {
             next.store(0, Ordering::Relaxed);
             self.ended = self.position.wrapping_add(bytes);
-            self.turn = Turn { at: self.position, own, bytes, header: lined(given).to_word() };
+            self.turn = Turn::new(self.position, self.geometry.word(self.position), own, given);
+        }
+    }
+
+    /// How many bytes from P on are before the limit.
+    #[inline(always)]
+    pub(super) fn room(&self) -> u64 {
+        self.limit.wrapping_sub(self.position)
+    }
+
+    /// The only place where the limit moves. What was found out of the next turn may not hold then.
+    #[inline(always)]
+    pub(super) fn set_room(&mut self, room: u64) {
+        self.turn.forget();
+        self.limit = self.position.wrapping_add(room);
+    }
+
+    /// What was written ahead will be written over. Where nothing was, there is no turn to forget either.
+    #[inline(always)]
+    pub(super) fn overwrite(&mut self) {
+        if self.ended.wrapping_sub(self.position) as i64 > 0 {
+            self.will_write(self.ended);
+            self.ended = self.position;
+            self.turn.forget();
         }
     }
 

@@ -1,5 +1,5 @@
 use super::ring;
-use crate::ring::{PopError, PushError, Stream};
+use crate::ring::{Geometry, MAX_CAPACITY, PopError, PushError, Stream};
 
 #[test]
 fn records_of_every_length_come_out_as_they_went_in() {
@@ -82,4 +82,14 @@ fn a_closed_consumer_is_seen_by_the_next_push_and_a_closed_producer_after_its_la
     let (mut producer, mut consumer) = ring(64, 0);
     consumer.close();
     assert_eq!(producer.push(b"more"), Err(PushError::Closed));
+}
+
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_ring_has_from_64_bytes_to_32_gib() {
+    let capacity = |words| Geometry::of_words(words).map(Geometry::capacity);
+    assert_eq!([0, 4, 7, 9].map(capacity), [None; 4]);
+    assert_eq!(capacity(8), Some(64));
+    assert_eq!(capacity(MAX_CAPACITY as usize / 8), Some(32 << 30));
+    assert_eq!(capacity(MAX_CAPACITY as usize / 4), None);
 }

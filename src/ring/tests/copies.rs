@@ -1,6 +1,6 @@
 //! Copies into and out of foreign words, by whichever engine does them at a length.
 
-use crate::ring::copy::{load, store};
+use crate::ring::copy::{LINE_WORDS, LONG_FROM, few_words, load, load_line, store, store_line};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Longer than the longest copy by vectors.
@@ -52,5 +52,29 @@ fn a_copy_out_is_whole_and_changes_nothing_beside_it() {
         assert_eq!(target[shift..shift + len], stored[first * 8..][..len], "{len} B");
         let untouched = target[..shift].iter().chain(&target[shift + len..]);
         assert!(untouched.copied().all(|byte| byte == NOTHING), "{len} B");
+    }
+}
+
+#[test]
+fn a_copy_into_and_out_of_a_line_is_whole_and_changes_nothing_beside_it() {
+    for len in 0..=LINE_WORDS * 8 {
+        let line = [(); LINE_WORDS].map(|()| AtomicU64::new(u64::from_ne_bytes([NOTHING; 8])));
+        store_line(&line, &payload(len));
+        let stored = bytes(&line);
+        assert_eq!(stored[..len], payload(len), "{len} B");
+        assert!(stored[len.next_multiple_of(8)..].iter().all(|byte| *byte == NOTHING), "{len} B");
+        let mut target = vec![NOTHING; len + 2];
+        load_line(&line, &mut target[1..=len]);
+        assert_eq!(target[1..=len], payload(len), "{len} B");
+        assert_eq!([target[0], target[len + 1]], [NOTHING; 2], "{len} B");
+    }
+}
+
+#[test]
+fn few_words_are_whole_ones_and_not_long() {
+    let most = usize::MAX / 8 + 1;
+    for len in (0..1024).chain([usize::MAX, usize::MAX - 7, most, 4 * most, 4 * most + 8]) {
+        let few = len % 8 == 0 && len > 0 && len < LONG_FROM;
+        assert_eq!(few_words(len), few.then_some(len / 8), "{len} B");
     }
 }

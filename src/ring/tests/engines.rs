@@ -3,8 +3,9 @@
 use super::copies::payload;
 use super::guarded::{GuardedBuffer, GuardedMemory};
 use crate::ring::Memory;
-use crate::ring::copy::LONG_FROM;
 use crate::ring::copy::x86::{self, Avx2, Engine, NEVER};
+use crate::ring::copy::{LINE_WORDS, LONG_FROM, load_line, store_line};
+use crate::sync::Ordering;
 
 /// All that this processor has.
 fn engines() -> impl Iterator<Item = Engine> {
@@ -38,6 +39,33 @@ fn long_copies_are_whole_by_each_engine_and_touch_nothing_beside_them() {
         let front = &mut target.last(4096)[shift..shift + len];
         x86::long_load(words, front, engine);
         assert_eq!(front, payload(len), "{len} B by {engine:?}");
+    }
+}
+
+/// From the front of memory and from its end, of which neither neighbour may be touched.
+#[test]
+fn a_line_is_copied_whatever_it_holds_and_nothing_beside_it() {
+    let memory = GuardedMemory::new(4096);
+    let (mut source, mut target) = (GuardedBuffer::new(4096), GuardedBuffer::new(4096));
+    let words = memory.words();
+    let lines = [words.first_chunk::<LINE_WORDS>(), words.last_chunk::<LINE_WORDS>()].map(Option::unwrap);
+    for (line, len) in lines.into_iter().flat_map(|line| (0..=LINE_WORDS * 8).map(move |len| (line, len))) {
+        let message = payload(len);
+        for front in [true, false] {
+            line.iter().for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
+            let source = if front { &mut source.last(4096)[..len] } else { source.last(len) };
+            source.copy_from_slice(&message);
+            store_line(line, source);
+            let untouched = &line[len.div_ceil(8)..];
+            assert!(untouched.iter().all(|word| word.load(Ordering::Relaxed) == u64::MAX), "{len} B");
+            let around = target.last(4096);
+            around.fill(0xee);
+            let at = if front { 0 } else { 4096 - len };
+            load_line(line, &mut around[at..at + len]);
+            assert_eq!(around[at..at + len], message, "{len} B");
+            let mut beside = around[..at].iter().chain(&around[at + len..]);
+            assert!(beside.all(|byte| *byte == 0xee), "{len} B");
+        }
     }
 }
 

@@ -264,3 +264,52 @@ fn a_header_is_the_word_that_it_was_made_from() {
         }
     }
 }
+
+/// A consumer at `offset` that knows what it may take without a look, where this header stands and something behind it.
+fn before_header(offset: u64, word: u64) -> Consumer<HeapMemory> {
+    let (mut producer, mut consumer) = ring(1024, offset - 8);
+    producer.push(&[]).unwrap();
+    assert_eq!(consumer.pop_into(&mut []), Ok(0));
+    let place = header_place(&consumer);
+    for (index, payload) in consumer.memory().words()[place..].iter().enumerate() {
+        payload.store(if index == 0 { word } else { index as u64 * 0x0101 }, Ordering::Relaxed);
+    }
+    consumer
+}
+
+#[test]
+fn what_the_short_ways_take_at_sight_of_a_header_is_what_the_long_way_takes() {
+    type Way = fn(&mut Consumer<HeapMemory>, &mut [u8]) -> Option<usize>;
+    let ways: [Way; 2] = [
+        |consumer, buffer| consumer.pop_line(buffer, |_, look| look.now()).length(),
+        |consumer, buffer| consumer.pop_fast(buffer).length(),
+    ];
+    let headers =
+        words(1024, 1024).into_iter().chain((0..70).flat_map(|len| [1 << 32 | len, 4 << 48 | 1 << 32 | len]));
+    let (mut taken, mut refused) = ([0; 2], [0; 2]);
+    for (word, offset) in headers.flat_map(|word| (64..128).step_by(8).map(move |offset| (word, offset))) {
+        for room in [0, 31, 48, 1024] {
+            for (way, take) in ways.iter().enumerate() {
+                let (mut short, mut long) = (before_header(offset, word), before_header(offset, word));
+                let (mut got, mut expected) = (vec![0xee; room], vec![0xee; room]);
+                match take(&mut short, &mut got) {
+                    Some(len) => {
+                        assert_eq!(long.pop().map(|message| message.len()), Ok(len), "{word:#x} at {offset}");
+                        assert_eq!(before_header(offset, word).pop_into(&mut expected), Ok(len));
+                        assert_eq!(
+                            (got, short.position()),
+                            (expected, long.position()),
+                            "{word:#x} at {offset}"
+                        );
+                        taken[way] += 1;
+                    }
+                    None => {
+                        assert_eq!((got, short.position()), (expected, offset), "{word:#x} at {offset}");
+                        refused[way] += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(taken.iter().chain(&refused).all(|count| *count > 1000), "{taken:?} taken, {refused:?} refused");
+}

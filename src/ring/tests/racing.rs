@@ -49,7 +49,7 @@ fn take_while_another_writes(capacity: usize) {
         assert!(call % 1024 != 0 || begin.elapsed() < WATCHDOG, "{answers:?} in {call} calls");
         let before = consumer.position();
         let room = lens.below(capacity as u64 / 3) as usize;
-        if let Some(len) = consumer.pop_line(buffer.last(room), |_, look| look.now()) {
+        if let Some(len) = consumer.pop_line(buffer.last(room), |_, look| look.now()).length() {
             assert!(len <= room && len <= 56);
             answers.lines += 1;
         } else {

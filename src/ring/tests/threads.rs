@@ -196,7 +196,7 @@ impl Turns {
             assert!(begin.elapsed() < WATCHDOG, "the other end stands still");
             pause(&mut tries);
         }
-        let line = self.from.pop_line(&mut buffer, |_, look| look.now());
+        let line = self.from.pop_line(&mut buffer, |_, look| look.now()).length();
         self.came.1 += u64::from(line.is_some());
         let len = line.map_or_else(|| self.from.pop_into(&mut buffer), Ok).unwrap();
         buffer[..len].to_vec()
@@ -209,8 +209,11 @@ fn two_ends_that_take_turns_hear_each_other() {
     let mut ours = Turns { to: there.0, from: back.1, came: (0, 0) };
     let mut theirs = Turns { to: back.0, from: there.1, came: (0, 0) };
     let turns = if cfg!(miri) { 100 } else { rounds(20_000, 10_000_000) };
-    // Of one length for a while.
-    let call = |turn: u64| vec![turn as u8; (turn / 20 % 57) as usize];
+    // Of one length for a while; where each takes its time, for a short one, and of all kinds nevertheless.
+    let call = |turn: u64| match cfg!(miri) {
+        true => vec![turn as u8; [0, 8, 13, 32, 40, 48, 51, 56][(turn / 12 % 8) as usize]],
+        false => vec![turn as u8; (turn / 20 % 57) as usize],
+    };
     let server = thread::spawn(move || {
         for _ in 0..turns {
             let call = theirs.recv();

@@ -84,6 +84,24 @@ fn the_zero_behind_the_next_record_stands_before_that_is_written() {
     }
 }
 
+#[test]
+fn a_turn_like_the_one_before_has_as_many_words() {
+    for first in 0..=56 {
+        for second in 0..=57 {
+            let (mut producer, mut consumer) = ring(4096, 0);
+            producer.push(&[]).unwrap();
+            assert!(producer.push_turn(&vec![1; first]));
+            let begin = producer.position();
+            let again = producer.push_again(&vec![2; second]);
+            assert_eq!(again, first.div_ceil(8) == second.div_ceil(8), "{second} after {first} bytes");
+            assert_eq!(producer.position() - begin, if again { turn(begin, second) as u64 } else { 0 });
+            let taken: Vec<_> = std::iter::from_fn(|| consumer.pop().ok()).skip(1).collect();
+            assert_eq!(taken.first(), Some(&vec![1; first]));
+            assert_eq!(taken.get(1), again.then(|| vec![2; second]).as_ref());
+        }
+    }
+}
+
 /// Whatever comes between two turns: the ring never shows a word that was left behind.
 #[test]
 fn nothing_that_is_written_over_a_zero_ahead_is_taken_for_a_record() {
@@ -193,7 +211,7 @@ fn an_answer_of_any_length_in_a_line_is_taken_wherever_it_lies() {
                 producer.push(&message).unwrap();
             }
             let mut buffer = [0xee; 64];
-            let taken = consumer.pop_line(&mut buffer, |_, look| look.now());
+            let taken = consumer.pop_line(&mut buffer, |_, look| look.now()).length();
             answers += usize::from(taken.is_some());
             let taken = taken.map_or_else(|| consumer.pop_into(&mut buffer), Ok);
             assert_eq!(taken, Ok(len));
@@ -220,7 +238,7 @@ fn what_is_no_message_of_a_line_is_not_taken_as_an_answer() {
         act(&mut producer);
         let mut buffer = vec![0xee; room];
         let before = consumer.position();
-        assert_eq!(consumer.pop_line(&mut buffer, |_, look| look.now()), None);
+        assert_eq!(consumer.pop_line(&mut buffer, |_, look| look.now()).length(), None);
         assert_eq!((consumer.position(), &buffer), (before, &vec![0xee; room]), "nothing was taken");
         assert_eq!(consumer.pop_into(&mut buffer), then);
     };
@@ -248,8 +266,8 @@ fn a_record_of_a_line_behind_half_a_stream_is_checked_before_it_is_taken() {
     let word = (consumer.position() / 8) as usize;
     let plain = Header { len: 8, kind: Kind::Data, flags: Flags::NONE }.to_word();
     consumer.memory().words()[word].store(plain, Ordering::Relaxed);
-    assert_eq!(consumer.pop_fast(&mut buffer), None);
-    assert_eq!(consumer.pop_line(&mut buffer, |_, look| look.now()), None);
+    assert_eq!(consumer.pop_fast(&mut buffer).length(), None);
+    assert_eq!(consumer.pop_line(&mut buffer, |_, look| look.now()).length(), None);
     assert!(matches!(consumer.pop_into(&mut buffer), Err(PopError::Corrupt(_))), "a stream is open");
 }
 
@@ -289,6 +307,9 @@ fn after_damage_the_short_ways_take_nothing() {
     assert!(matches!(damage, PopError::Corrupt(_)));
     store(Header { len: 8, kind: Kind::Data, flags: Flags::NONE }.to_word(), word);
     let mut buffer = [0; 8];
-    assert_eq!(consumer.pop_line(&mut buffer, |_, look| look.now()), None);
-    assert_eq!((consumer.pop_fast(&mut buffer), consumer.pop_into(&mut buffer)), (None, Err(damage)));
+    assert_eq!(consumer.pop_line(&mut buffer, |_, look| look.now()).length(), None);
+    assert_eq!(
+        (consumer.pop_fast(&mut buffer).length(), consumer.pop_into(&mut buffer)),
+        (None, Err(damage))
+    );
 }

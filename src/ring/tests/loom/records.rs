@@ -49,26 +49,27 @@ fn an_end_that_takes_turns_writes_the_zero_behind_a_record_before_its_turn() {
 #[test]
 fn an_answer_arrives_by_the_shortest_ways_with_its_payload() {
     explore("answers", None, || {
-        let (mut producer, mut consumer) = used_ring(1024, 0);
+        let (mut producer, mut consumer) = used_ring(2048, 0);
         // The first of each finds out what the next ones may do without a look.
         producer.push(&[9; 8]).unwrap();
         assert_eq!(consumer.pop_into(&mut [0; 8]), Ok(8));
-        assert!(producer.push_turn(&[1; 16]));
+        assert!(producer.push_turn(&[1; 32]));
         let sender = thread::spawn(move || {
-            assert!(producer.push_again(&[2; 16]));
+            // Fills up its line, and says so; as does what is taken at sight.
+            assert!(producer.push_again(&[2; 32]));
             // As long as none before.
-            assert!(producer.push_turn(&[3; 24]));
+            assert!(producer.push_turn(&[3; 8]));
         });
         let mut taken = Vec::new();
-        let mut buffer = [0; 24];
+        let mut buffer = [0; 32];
         for _ in 0..6 {
-            if let Some(len) = consumer.pop_line(&mut buffer, |_, look| look.now()) {
+            if let Some(len) = consumer.pop_line(&mut buffer, |_, look| look.now()).length() {
                 taken.push(buffer[..len].to_vec());
             }
         }
         sender.join().unwrap();
         drain(&mut consumer, &mut taken);
-        assert_eq!(taken, [vec![1; 16], vec![2; 16], vec![3; 24]]);
+        assert_eq!(taken, [vec![1; 32], vec![2; 32], vec![3; 8]]);
     });
 }
 

@@ -32,6 +32,21 @@ fn a_consumer_that_goes_to_sleep_twice_is_woken_twice() {
 }
 
 #[test]
+fn a_consumer_that_goes_to_sleep_is_woken_by_a_turn() {
+    explore("sleep_for_turn", None, || {
+        let (mut producer, mut consumer) = sleepers_ring(2048, 0);
+        // Each finds out what the next ones may do without a look; then the next turn is like the one before.
+        producer.push(&[9; 8]).unwrap();
+        assert!(producer.push_turn(&[1; 32]));
+        assert_eq!(recv(&mut consumer), Some(vec![9; 8]));
+        assert_eq!(recv(&mut consumer), Some(vec![1; 32]));
+        let sender = thread::spawn(move || assert!(producer.push_again(&[2; 32])));
+        assert_eq!(recv(&mut consumer), Some(vec![2; 32]));
+        sender.join().unwrap();
+    });
+}
+
+#[test]
 fn a_consumer_that_goes_to_sleep_is_woken_by_a_batch() {
     explore("sleep_for_batch", None, || {
         let (mut producer, mut consumer) = sleepers_ring(64, 56);
