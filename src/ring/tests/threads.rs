@@ -208,10 +208,10 @@ fn two_ends_that_take_turns_hear_each_other() {
     let (there, back) = (ring(16 << 10, 0), ring(16 << 10, 0u64.wrapping_sub(512)));
     let mut ours = Turns { to: there.0, from: back.1, came: (0, 0) };
     let mut theirs = Turns { to: back.0, from: there.1, came: (0, 0) };
-    let turns = if cfg!(miri) { 100 } else { rounds(20_000, 10_000_000) };
+    let turns = if cfg!(miri) { 48 } else { rounds(20_000, 10_000_000) };
     // Of one length for a while; where each takes its time, for a short one, and of all kinds nevertheless.
     let call = |turn: u64| match cfg!(miri) {
-        true => vec![turn as u8; [0, 8, 13, 32, 40, 48, 51, 56][(turn / 12 % 8) as usize]],
+        true => vec![turn as u8; [0, 8, 13, 32, 40, 48, 51, 56][(turn / 6 % 8) as usize]],
         false => vec![turn as u8; (turn / 20 % 57) as usize],
     };
     let server = thread::spawn(move || {
