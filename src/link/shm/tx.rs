@@ -47,8 +47,8 @@ impl ShmTx {
     /// `false` if there is anything to look at first.
     ///
     /// Each of the two is a function of its own, with no call in it after which much is left to be done, so it has few registers
-    /// to save. Each is a store more, in the store buffer in which those into the ring wait until their lines have come. And this
-    /// is small enough to be a part of its caller.
+    /// to save. A saved register is a store more, in the store buffer in which those into the ring wait until their lines have
+    /// come. And this is small enough to be a part of its caller.
     #[inline(always)]
     pub(crate) fn send_fast(&mut self, message: &[u8]) -> bool {
         match self.peer.turns.occasion() {

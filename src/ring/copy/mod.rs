@@ -179,6 +179,7 @@ pub fn store_line(words: &[AtomicU64; LINE_WORDS], source: &[u8]) {
     }
 }
 
+/// Four words, written out: a loop over what is not known to be so few would have a branch for each.
 #[inline(always)]
 fn store_four(words: &[AtomicU64], source: &[u8; 32]) {
     let mut source = source.as_slice();
