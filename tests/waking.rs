@@ -17,7 +17,7 @@ fn rounds() -> u32 {
     if support::is_long() { 10_000_000 } else { 20_000 }
 }
 
-/// Both ends of a channel do their part, each in its own process, whose sleeps are counted: in all there must be at
+/// Both ends of a channel do their part, each in its own process. The sleeps of this one are counted: there must be at
 /// least one in `rounds_a_sleep` rounds, else the test has shown nothing.
 fn both_sleep<F>(options: Options, rounds_a_sleep: u32, name: F, end: impl Fn(Channel, bool, &Progress)) {
     let body = || {

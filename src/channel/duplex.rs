@@ -271,7 +271,7 @@ impl Channel {
         }
     }
 
-    /// What the peer, which is dead, had not taken, oldest first. The sending half is closed by this.
+    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. The sending half is closed by this.
     ///
     /// # Errors
     /// [`SalvageError`]; nothing is changed then.
@@ -300,6 +300,9 @@ pub(super) fn salvage(tx: &mut Tx) -> Result<Undelivered, SalvageError> {
     tx.peer().look();
     if !tx.peer().is_dead() {
         return Err(SalvageError::NotDead);
+    }
+    if !tx.salvages() {
+        return Err(SalvageError::NotHeld);
     }
     tx.salvage().map_err(SalvageError::Corrupt)
 }

@@ -136,6 +136,9 @@ pub enum SalvageError {
     NotDead,
     /// What the peer left of its hand-out position is not what a correct peer writes.
     Corrupt(Corrupt),
+    /// The link is a socket, and this end holds no duplicate of its peer's, in which that lay: it came to this program by
+    /// [`Pending::from_env`](super::Pending::from_env). The other ends of a [`pair`](super::pair) do hold one.
+    NotHeld,
     /// This process was forked from the link's owner.
     Forked,
 }
@@ -147,6 +150,10 @@ impl fmt::Display for SalvageError {
                 f.write_str("the peer may still take what it was sent: wait until it is told as died")
             }
             Self::Corrupt(corrupt) => corrupt.fmt(f),
+            Self::NotHeld => f.write_str(
+                "what the peer had not taken is lost with its socket, of which a program that was started with its end \
+                 holds no duplicate: keep the other end where salvage is needed, or use shared memory",
+            ),
             Self::Forked => Cause::Forked.fmt(f),
         }
     }

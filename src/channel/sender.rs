@@ -147,7 +147,7 @@ impl Sender {
         self.tx.max_message()
     }
 
-    /// What the peer, which is dead, had not taken, oldest first. The sender is closed by this.
+    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. The sender is closed by this.
     ///
     /// # Errors
     /// [`SalvageError`]; nothing is changed then.

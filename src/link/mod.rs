@@ -10,7 +10,7 @@
 //! | waits by | polling, then a futex | `poll` |
 //! | polls before it sleeps | as [`Wait`](crate::wait::spin::Wait) says | no |
 //! | death is told by | the watch thread (over named memory without futexes: `poll`) | the pidfd, in the same `poll` |
-//! | undelivered is | from the dead end's cursor on | what is left in its socket |
+//! | undelivered is | from the dead end's cursor on | what is left in its socket, if a duplicate of that is held |
 //!
 //! # Which, and why
 //! The handshake chooses. Shared memory if both ends can have it and neither asked for the socket

@@ -163,13 +163,20 @@ impl Tx {
         }
     }
 
+    /// Whether [`Tx::salvage`] can know what a dead peer had not taken.
+    pub(crate) fn salvages(&self) -> bool {
+        !matches!(self, Self::Socket(socket) if !socket.salvages)
+    }
+
     /// What the peer, which is dead, had not taken.
     pub(crate) fn salvage(&mut self) -> Result<Undelivered, Corrupt> {
-        match self {
-            Self::Shm(shm) => shm.salvage().map(|ring| Undelivered::shm(ring, shm.peer().origin)),
-            Self::Socket(socket) => Ok(socket.salvage().map_or_else(Undelivered::empty, Undelivered::socket)),
-            Self::Lent(_) => Ok(Undelivered::empty()),
-        }
+        let origin = self.peer().origin;
+        let undelivered = match self {
+            Self::Shm(shm) => shm.salvage()?.map(|ring| Undelivered::shm(ring, origin)),
+            Self::Socket(socket) => socket.salvage().map(|socket| Undelivered::socket(socket, origin)),
+            Self::Lent(_) => None,
+        };
+        Ok(undelivered.unwrap_or_else(Undelivered::empty))
     }
 
     /// Says that nothing more comes.

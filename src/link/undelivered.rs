@@ -9,31 +9,29 @@ use crate::sys::fork::Origin;
 #[derive(Debug)]
 pub struct Undelivered {
     inner: Inner,
+    /// In a forked child there is nothing left of the link: the memory was let go, and what is in a socket is the parent's to take.
+    origin: Option<Origin>,
 }
 
 #[derive(Debug)]
 enum Inner {
     Empty,
-    Shm {
-        ring: Box<ring::Undelivered<ShmMemory>>,
-        /// In a forked child there is nothing left of the link.
-        origin: Origin,
-    },
+    Shm(Box<ring::Undelivered<ShmMemory>>),
     Socket(Box<SocketUndelivered>),
 }
 
 impl Undelivered {
     pub(super) fn shm(ring: ring::Undelivered<ShmMemory>, origin: Origin) -> Self {
-        Self { inner: Inner::Shm { ring: Box::new(ring), origin } }
+        Self { inner: Inner::Shm(Box::new(ring)), origin: Some(origin) }
     }
 
-    pub(super) fn socket(socket: SocketUndelivered) -> Self {
-        Self { inner: Inner::Socket(Box::new(socket)) }
+    pub(super) fn socket(socket: SocketUndelivered, origin: Origin) -> Self {
+        Self { inner: Inner::Socket(Box::new(socket)), origin: Some(origin) }
     }
 
     /// Nothing.
     pub(crate) fn empty() -> Self {
-        Self { inner: Inner::Empty }
+        Self { inner: Inner::Empty, origin: None }
     }
 
     /// How many bytes were met that belong to messages of which the rest is missing. They are not handed back.
@@ -41,7 +39,7 @@ impl Undelivered {
     pub fn streamed(&self) -> u64 {
         match &self.inner {
             Inner::Empty => 0,
-            Inner::Shm { ring, .. } => ring.streamed(),
+            Inner::Shm(ring) => ring.streamed(),
             Inner::Socket(socket) => socket.streamed(),
         }
     }
@@ -51,10 +49,12 @@ impl Iterator for Undelivered {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
+        if self.origin.is_some_and(|origin| origin.forked()) {
+            return None;
+        }
         match &mut self.inner {
             Inner::Empty => None,
-            Inner::Shm { origin, .. } if origin.forked() => None,
-            Inner::Shm { ring, .. } => ring.next(),
+            Inner::Shm(ring) => ring.next(),
             Inner::Socket(socket) => socket.next(),
         }
     }

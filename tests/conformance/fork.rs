@@ -6,7 +6,7 @@ use ringway::channel::error::{
     BatchError, Cause, RecvError, RecvIntoError, RecvTimeoutError, SalvageError, SendError, SendTimeoutError,
     TryRecvError, TryRecvIntoError, TrySendError,
 };
-use ringway::channel::{Batch, Channel, Grant, LinkChoice, Receiver, Sender, Undelivered, pair};
+use ringway::channel::{Batch, Channel, Grant, Receiver, Sender, Undelivered, pair};
 use std::io::Write;
 use std::time::Duration;
 
@@ -183,9 +183,7 @@ pub fn what_was_salvaged_is_not_handed_out_in_a_forked_child(setting: &Setting) 
     let undelivered = channel.salvage().unwrap();
     let in_child = |undelivered: Undelivered| drop(undelivered.collect::<Vec<_>>());
     in_the_child_and_after_it(undelivered, in_child, |undelivered| {
-        if setting.link != LinkChoice::Socket {
-            assert!(undelivered.eq([b"not taken"]));
-        }
+        assert!(undelivered.eq([b"not taken"]));
     });
 }
 

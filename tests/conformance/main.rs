@@ -255,8 +255,8 @@ without_a_call! {
     without_memfd_create = SYS_memfd_create Socket of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes of_two_processes_that_sleep of_two_processes_whose_threads_sleep,
     without_membarrier = SYS_membarrier Shm of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes of_two_processes_that_sleep of_two_processes_whose_threads_sleep,
     without_pidfd_open = SYS_pidfd_open Shm of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes_that_sleep of_two_processes_whose_threads_sleep,
-    without_sendmsg = SYS_sendmsg Socket of_ends_that_threads_share,
-    without_recvmsg = SYS_recvmsg Socket of_ends_that_threads_share,
+    without_sendmsg = SYS_sendmsg Socket of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes_that_sleep of_two_processes_whose_threads_sleep,
+    without_recvmsg = SYS_recvmsg Socket of_ends_that_threads_share of_two_processes_of_which_one_ends of_two_processes_that_sleep of_two_processes_whose_threads_sleep,
 }
 
 /// Without futexes no two threads of a process may have to wait for each other: the C library would end it.

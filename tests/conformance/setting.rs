@@ -50,7 +50,7 @@ impl Setting {
     /// What is told of an end whose process was killed.
     pub fn death(&self) -> Cause {
         match self.denied {
-            Some(([libc::SYS_pidfd_open], _)) => Cause::HungUp,
+            Some(([libc::SYS_pidfd_open | libc::SYS_sendmsg | libc::SYS_recvmsg], _)) => Cause::HungUp,
             _ => Cause::Died,
         }
     }

@@ -6,6 +6,7 @@ mod fence_lost;
 mod gone;
 mod hostile;
 mod lent;
+mod salvage;
 
 use super::error::SendError;
 use super::{Channel, Options, Sender, pair};

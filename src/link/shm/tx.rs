@@ -27,6 +27,8 @@ pub(crate) struct ShmTx {
     max_message: u64,
     /// The longest message in one record.
     max_record: u64,
+    /// What a dead peer had not taken was handed back.
+    salvaged: bool,
 }
 
 /// The longest record of a turn, in bytes, that is pushed towards the other core. Of one of 64 KiB that made nothing quicker.
@@ -40,7 +42,7 @@ impl ShmTx {
         max_message: u64,
     ) -> Self {
         let max_record = producer.geometry().max_payload().min(max_message);
-        Self { producer, peer, spinner, max_message, max_record }
+        Self { producer, peer, spinner, max_message, max_record, salvaged: false }
     }
 
     /// The short way to [`ShmTx::try_send`] for the next message of a stream, and for one in a turn that is like the one before:
@@ -317,9 +319,14 @@ impl ShmTx {
         }
     }
 
-    /// What the dead peer had not taken.
-    pub(crate) fn salvage(&mut self) -> Result<Undelivered<ShmMemory>, Corrupt> {
-        self.producer.salvage()
+    /// What the dead peer had not taken; `None` once that was handed back.
+    pub(crate) fn salvage(&mut self) -> Result<Option<Undelivered<ShmMemory>>, Corrupt> {
+        if self.salvaged {
+            return Ok(None);
+        }
+        let undelivered = self.producer.salvage()?;
+        self.salvaged = true;
+        Ok(Some(undelivered))
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct SocketTx {
     streaming: bool,
     closed: bool,
     pub(super) peer_end: Option<OwnedFd>,
+    /// Whether there ever was such a one.
+    pub(crate) salvages: bool,
 }
 
 impl SocketTx {
@@ -43,7 +45,8 @@ impl SocketTx {
         max_message: u64,
     ) -> Self {
         let packet = Packet::new(max_packet);
-        Self { wire, peer, packet, max_message, streaming: false, closed: false, peer_end }
+        let salvages = peer_end.is_some();
+        Self { wire, peer, packet, max_message, streaming: false, closed: false, peer_end, salvages }
     }
 
     /// Commits a message at once, or not at all.
