@@ -271,7 +271,8 @@ impl Channel {
         }
     }
 
-    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. The sending half is closed by this.
+    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. Over shared
+    /// memory alone: over the socket link it is [lost](SalvageError::NotHeld). The sending half is closed by this.
     ///
     /// # Errors
     /// [`SalvageError`]; nothing is changed then.

@@ -136,8 +136,8 @@ pub enum SalvageError {
     NotDead,
     /// What the peer left of its hand-out position is not what a correct peer writes.
     Corrupt(Corrupt),
-    /// The link is a socket, and this end holds no duplicate of its peer's, in which that lay: it came to this program by
-    /// [`Pending::from_env`](super::Pending::from_env). The other ends of a [`pair`](super::pair) do hold one.
+    /// The link is a socket: what the peer had not taken lay at its end, of which a master holds a duplicate for each worker, and
+    /// an end of a channel none. With one it would not be told of a death by its next send.
     NotHeld,
     /// This process was forked from the link's owner.
     Forked,
@@ -151,8 +151,7 @@ impl fmt::Display for SalvageError {
             }
             Self::Corrupt(corrupt) => corrupt.fmt(f),
             Self::NotHeld => f.write_str(
-                "what the peer had not taken is lost with its socket, of which a program that was started with its end \
-                 holds no duplicate: keep the other end where salvage is needed, or use shared memory",
+                "what the peer had not taken is lost with its socket: where it must be handed back, demand shared memory",
             ),
             Self::Forked => Cause::Forked.fmt(f),
         }

@@ -78,7 +78,7 @@ pub fn spawn<N: AsRef<str>>(
         if variables.contains(&variable) {
             return Err(SpawnError::Twice { name: name.into() });
         }
-        let Pending { offers, control, data, peer_data: _, options } = end;
+        let Pending { offers, control, data, options } = end;
         let sockets = inherit::pass(&mut command, [control, data]).map_err(|errno| failed(errno.into()))?;
         command.env(&variable, Mark { sockets, offers, options }.to_string());
         variables.push(variable);
@@ -105,9 +105,7 @@ impl Pending {
         };
         let Mark { sockets, offers, options } = mark;
         match inherit::adopt(sockets) {
-            Ok(Adopted::Both([control, data])) => {
-                Ok(Some(Self { offers, control, data, peer_data: None, options }))
-            }
+            Ok(Adopted::Both([control, data])) => Ok(Some(Self { offers, control, data, options })),
             Ok(Adopted::Neither) => Ok(None),
             Ok(Adopted::Taken) => Err(FromEnvError::Taken { name: name.into() }),
             Err(errno) => Err(FromEnvError::System(errno.into())),

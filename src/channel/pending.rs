@@ -24,8 +24,6 @@ pub struct Pending {
     pub(super) offers: bool,
     pub(super) control: OwnedFd,
     pub(super) data: OwnedFd,
-    /// A duplicate of the other end's data socket, for salvage.
-    pub(super) peer_data: Option<OwnedFd>,
     pub(super) options: Options,
 }
 
@@ -73,27 +71,18 @@ impl From<Errno> for ConnectError {
     }
 }
 
-/// Two ends of a channel, not connected yet. What `options` say of the link holds for both. Until it is connected, and over the
-/// socket link for ever, each holds three descriptors: two sockets, and a duplicate of the other's data socket for
-/// [`Channel::salvage`].
+/// Two ends of a channel, not connected yet. What `options` say of the link holds for both.
 ///
 /// # Errors
-/// The error of `socketpair` or `dup`: no more descriptors can be opened, for example. `InvalidInput`: `max_message` is 0.
+/// The error of `socketpair`: no more descriptors can be opened, for example. `InvalidInput`: `max_message` is 0.
 pub fn pair(options: &Options) -> io::Result<(Pending, Pending)> {
     if options.max_message == 0 {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, MessageError::MaxMessage));
     }
     let (control, peer_control) = socket::pair()?;
     let (data, peer_data) = socket::pair()?;
-    let (held, peer_held) = (Some(data.try_clone()?), Some(peer_data.try_clone()?));
-    let end = |offers, control, data, peer_data| Pending {
-        offers,
-        control,
-        data,
-        peer_data,
-        options: options.clone(),
-    };
-    Ok((end(true, control, data, peer_held), end(false, peer_control, peer_data, held)))
+    let end = |offers, control, data| Pending { offers, control, data, options: options.clone() };
+    Ok((end(true, control, data), end(false, peer_control, peer_data)))
 }
 
 impl Pending {
@@ -107,7 +96,7 @@ impl Pending {
 
     /// The accepting end, from sockets that were passed on.
     pub(crate) fn accepting(control: OwnedFd, data: OwnedFd, options: Options) -> Self {
-        Self { offers: false, control, data, peer_data: None, options }
+        Self { offers: false, control, data, options }
     }
 
     /// Connects with the other end, whose process is `peer` if that is known.
@@ -127,7 +116,7 @@ impl Pending {
             (end, established)
         };
         let about = About::of(&established);
-        let sockets = Sockets { control: Arc::new(self.control), data: self.data, peer_data: self.peer_data };
+        let sockets = Sockets { control: Arc::new(self.control), data: self.data, peer_data: None };
         let link = end.finish(established, sockets, peer)?;
         Ok(Channel::new(link.tx, link.rx, self.options.inbox_max, about))
     }

@@ -147,7 +147,8 @@ impl Sender {
         self.tx.max_message()
     }
 
-    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. The sender is closed by this.
+    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. Over shared
+    /// memory alone: over the socket link it is [lost](SalvageError::NotHeld). The sender is closed by this.
     ///
     /// # Errors
     /// [`SalvageError`]; nothing is changed then.

@@ -1,4 +1,5 @@
 use super::{End, MAX_MESSAGE, end, end_and_child, numbered, recv};
+use crate::link::Tx;
 use crate::link::error::{Cause, RxError, TxError};
 use crate::link::socket::packet::MAX_PAYLOAD;
 use crate::sys::pidfd::{self, Exit, Pid, Signal};
@@ -211,6 +212,20 @@ fn salvage_hands_back_exactly_what_the_dead_peer_had_not_received() {
             assert!(matches!(tx.try_send(b"x"), Err(TxError::Disconnected(_))));
             reaped(child);
         }
+    });
+}
+
+#[test]
+fn what_was_salvaged_is_the_parents_to_take_and_no_forked_childs() {
+    alone(|| {
+        let ((tx, _rx), _child) = killed_after(0, |tx| tx.try_send(b"not taken").unwrap());
+        let mut tx = Tx::Socket(Box::new(tx));
+        let undelivered = tx.salvage().unwrap();
+        let mut undelivered = Some(undelivered);
+        let copy = fork_child(|| assert_eq!(undelivered.take().unwrap().count(), 0));
+        until(|| process::reap(copy).unwrap().is_some_and(|exit| exit == Exit::Code(0)));
+        assert!(undelivered.unwrap().eq([b"not taken"]));
+        assert_eq!(tx.salvage().unwrap().count(), 0);
     });
 }
 
