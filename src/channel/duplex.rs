@@ -281,6 +281,9 @@ impl Channel {
             return Err(SalvageError::Forked);
         }
         let mut outgoing = lock(&self.outgoing);
+        if !outgoing.tx.salvages() {
+            return Err(SalvageError::NotHeld);
+        }
         self.peer.look();
         if !self.peer.is_dead() {
             return Err(SalvageError::NotDead);
@@ -298,12 +301,13 @@ pub(super) fn salvage(tx: &mut Tx) -> Result<Undelivered, SalvageError> {
     if tx.peer().forked() {
         return Err(SalvageError::Forked);
     }
+    // What no wait will change is said first.
+    if !tx.salvages() {
+        return Err(SalvageError::NotHeld);
+    }
     tx.peer().look();
     if !tx.peer().is_dead() {
         return Err(SalvageError::NotDead);
-    }
-    if !tx.salvages() {
-        return Err(SalvageError::NotHeld);
     }
     tx.salvage().map_err(SalvageError::Corrupt)
 }

@@ -7,7 +7,7 @@ use crate::sys::pidfd::Signal;
 use crate::sys::process;
 use crate::sys::tests::{alone, fork_child, raw, until};
 
-/// The end that is left of a channel over that link, and whether it had offered: the peer had taken the first of four messages.
+/// What is left of a channel over that link: the end that `offers`, or the other. The peer had taken the first of four messages.
 fn survivor(link: LinkChoice, offers: bool) -> Channel {
     let (first, second) = pair(&Options::new().link(link)).unwrap();
     let (ours, theirs) = if offers { (first, second) } else { (second, first) };
@@ -25,6 +25,8 @@ fn survivor(link: LinkChoice, offers: bool) -> Channel {
         channel.send(message).unwrap();
     }
     assert_eq!(&*channel.recv().unwrap(), b"one was taken");
+    let alive = if link == LinkChoice::Shm { SalvageError::NotDead } else { SalvageError::NotHeld };
+    assert_eq!(channel.salvage().unwrap_err(), alive);
     process::signal(child, Signal::KILL).unwrap();
     until(|| channel.recv() == Err(RecvError::Disconnected(Cause::Died)));
     until(|| process::reap(child).unwrap().is_some());
