@@ -31,7 +31,7 @@ fn every_number_on_the_page_of_limits_is_the_one_in_the_code() {
 #[test]
 fn the_defaults_on_the_page_of_limits_that_are_no_numbers_are_those_of_a_channel() {
     let said = limits::defaults(&pages::read(root(), limits::PAGE));
-    assert_eq!(said.len(), 3, "the paragraph was not found: {said:?}");
+    assert_eq!(said.len(), 4, "the paragraph was not found: {said:?}");
     let options = format!("{:?}", ringway::channel::Options::default());
     let wrong = said.iter().filter(|default| !options.contains(*default));
     nothing(&wrong.map(|default| format!("{}: {default} but {options}", limits::PAGE)).collect::<Vec<_>>());

@@ -3,10 +3,11 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use ringway::channel::error::{Cause, RecvError, SendError};
+use ringway::channel::error::{Cause, RecvError, SalvageError, SendError};
 use ringway::channel::handshake::Refusal;
 use ringway::channel::{
-    Channel, ConnectError, FromEnvError, LinkChoice, Options, Pending, SpawnError, pair, spawn,
+    Channel, ConnectError, FromEnvError, Limits, LinkChoice, LinkKind, Options, Pending, SpawnError, pair,
+    spawn,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, ErrorKind, Read};
@@ -126,6 +127,62 @@ fn what_a_killed_program_had_committed_arrives_and_then_its_death() {
             }
             until(|| channel.recv() == Err(RecvError::Disconnected(Cause::Died)));
             assert_eq!(channel.send(b"x"), Err(SendError::Disconnected(Cause::Died)));
+        }
+    }));
+}
+
+/// Whoever started it has a duplicate of its socket, and it has none of theirs.
+#[test]
+fn what_a_killed_program_had_not_taken_is_handed_back_over_each_link() {
+    let victim = || {
+        let channel = given("work");
+        assert_eq!(&*channel.recv().unwrap(), b"taken");
+        let refused = channel.salvage().unwrap_err();
+        let by_socket = channel.about().link == LinkKind::Socket;
+        assert_eq!(refused, if by_socket { SalvageError::NotHeld } else { SalvageError::NotDead });
+        channel.send(b"one was taken").unwrap();
+        raw::pause()
+    };
+    alone!(move || cast(&[("victim", victim)], || {
+        for &link in LINKS {
+            for offers in [false, true] {
+                let (first, second) = pair(&Options::new().link(link)).unwrap();
+                let (ours, theirs) = if offers { (second, first) } else { (first, second) };
+                let mut child = spawn(this_program("victim"), [("work", theirs)]).unwrap();
+                let channel = ours.connect().unwrap();
+                for message in [b"taken".as_slice(), b"left", &[7; 50_000], b""] {
+                    channel.send(message).unwrap();
+                }
+                assert_eq!(&*channel.recv().unwrap(), b"one was taken");
+                child.kill().unwrap();
+                child.wait().unwrap();
+                let undelivered: Vec<Vec<u8>> = channel.salvage().unwrap().collect();
+                assert_eq!(undelivered, [b"left".to_vec(), vec![7; 50_000], Vec::new()], "{link:?} {offers}");
+            }
+        }
+    }));
+}
+
+/// As whoever made the pair says, or as the program does.
+#[test]
+fn a_program_refuses_what_is_over_its_limits() {
+    fn refuses(end: Pending) {
+        let error = end.connect().unwrap_err();
+        let ConnectError::Refused(why) = &error else { panic!("{error}") };
+        assert_eq!(*why, Refusal::MaxMessage { proposed: 64 << 20, limit: 1000 });
+    }
+    let told = || refuses(Pending::from_env("it").unwrap().expect("an end"));
+    let says = || {
+        refuses(Pending::from_env("it").unwrap().expect("an end").limits(Limits::NONE.max_message(1000)));
+    };
+    alone!(move || cast(&[("told", told), ("says", says)], || {
+        let limits = Limits::NONE.max_message(1000);
+        for (role, limits) in [("told", limits), ("says", Limits::NONE)] {
+            let (ours, theirs) = pair(&Options::new().limits(limits)).unwrap();
+            let child = spawn(this_program(role), [("it", theirs)]).unwrap();
+            let error = ours.connect().unwrap_err().to_string();
+            assert!(error.ends_with("max_message is over the limit of 1000 bytes"), "{error}");
+            succeeds(child);
         }
     }));
 }
@@ -268,7 +325,7 @@ fn what_ringway_did_not_write_is_an_error() {
     };
     alone!(move || cast(&[("reader", reader)], || {
         use std::os::unix::ffi::OsStringExt;
-        let garbage: [&[u8]; 6] = [b"", b"1", b"yes", b"2,3:4,5:6", b"1,3:4,5:6,offers", b"\xff\xfe"];
+        let garbage: [&[u8]; 6] = [b"", b"1", b"yes", b"1,3:4,5:6", b"2,3:4,5:6,offers", b"\xff\xfe"];
         for value in garbage {
             let value = std::ffi::OsString::from_vec(value.into());
             succeeds(this_program("reader").env("RINGWAY_CHANNEL_it", value).spawn().unwrap());

@@ -138,21 +138,21 @@ fn wakes_nobody(
     process.wait();
 }
 
-/// Nothing but a poll tells of a pidfd, so the end is told by the socket, and as what that can tell.
+/// The watch thread tells the end, by its epoll. Who has no futexes has none of those either, and nothing but a poll tells of a
+/// pidfd: it is told by the socket, and as what that can tell.
 #[test]
 fn who_loses_poll_naps_until_there_is_news() {
     alone!(|| {
         for errno in ERRORS {
             let calls = [libc::SYS_poll, libc::SYS_ppoll];
-            child::fork(|| goes_on_without(&calls, errno, LinkChoice::Socket, Cause::HungUp)).succeeds();
-            // Over a portable link the watch thread tells the end, by its epoll; who has none of those either reads the socket.
-            if cfg!(feature = "portable") {
-                child::fork(|| goes_on_without(&calls, errno, LinkChoice::Portable, Cause::Died)).succeeds();
+            let portable = cfg!(feature = "portable").then_some(LinkChoice::Portable);
+            for link in portable.into_iter().chain([LinkChoice::Socket]) {
+                child::fork(|| goes_on_without(&calls, errno, link, Cause::Died)).succeeds();
                 let futexless = child::fork(|| {
                     [libc::SYS_futex, libc::SYS_futex_waitv]
                         .iter()
                         .for_each(|call| deny_process(*call, errno));
-                    goes_on_without(&calls, errno, LinkChoice::Portable, Cause::HungUp);
+                    goes_on_without(&calls, errno, link, Cause::HungUp);
                 });
                 futexless.succeeds();
             }

@@ -247,6 +247,12 @@ impl Channel {
         }
     }
 
+    /// The other end.
+    #[cfg(test)]
+    pub(super) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
     /// Whether there is something to take now.
     #[cfg(test)]
     pub(super) fn poll(&self) -> bool {
@@ -271,8 +277,9 @@ impl Channel {
         }
     }
 
-    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. Over shared
-    /// memory alone: over the socket link it is [lost](SalvageError::NotHeld). The sending half is closed by this.
+    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. The sending half is closed by this.
+    /// A program that came to its end by [`Pending::from_env`](super::Pending::from_env) can have it over shared memory alone:
+    /// [`SalvageError::NotHeld`].
     ///
     /// # Errors
     /// [`SalvageError`]; nothing is changed then.
@@ -284,7 +291,7 @@ impl Channel {
         if !outgoing.tx.salvages() {
             return Err(SalvageError::NotHeld);
         }
-        self.peer.look();
+        self.peer.look_now();
         if !self.peer.is_dead() {
             return Err(SalvageError::NotDead);
         }
@@ -305,7 +312,7 @@ pub(super) fn salvage(tx: &mut Tx) -> Result<Undelivered, SalvageError> {
     if !tx.salvages() {
         return Err(SalvageError::NotHeld);
     }
-    tx.peer().look();
+    tx.peer().look_now();
     if !tx.peer().is_dead() {
         return Err(SalvageError::NotDead);
     }

@@ -132,12 +132,14 @@ operation_error! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SalvageError {
-    /// The peer's process is not known to have ended: it could still take what is there.
+    /// The peer's process is not known to have ended: it could still take what is there. Without pidfds no death is ever known,
+    /// but as a hang-up.
     NotDead,
     /// What the peer left of its hand-out position is not what a correct peer writes.
     Corrupt(Corrupt),
-    /// The link is a socket: what the peer had not taken lay at its end, of which a master holds a duplicate for each worker, and
-    /// an end of a channel none. With one it would not be told of a death by its next send.
+    /// The link is a socket, and this program came to its end by [`Pending::from_env`](super::Pending::from_env): what the peer had
+    /// not taken lay in the peer's socket, of which both ends of a [`pair`](super::pair) hold a duplicate, and a program that was
+    /// [started](super::spawn) with one does not. It could write there what the peer would salvage.
     NotHeld,
     /// This process was forked from the link's owner.
     Forked,
@@ -151,7 +153,8 @@ impl fmt::Display for SalvageError {
             }
             Self::Corrupt(corrupt) => corrupt.fmt(f),
             Self::NotHeld => f.write_str(
-                "what the peer had not taken is lost with its socket: where it must be handed back, demand shared memory",
+                "what the peer had not taken is lost with its socket, which a program that was started with its end does not hold: \
+                 where it must be handed back, demand shared memory",
             ),
             Self::Forked => Cause::Forked.fmt(f),
         }

@@ -1,13 +1,14 @@
 //! Ends that cross an `exec`.
 //!
 //! One variable of the environment for each end names its two sockets by number *and* inode, and says what the end was
-//! made with: `RINGWAY_CHANNEL_<name>=1,<fd>:<inode>,<fd>:<inode>,<role>,<link>,<wait>,<memory>,<capacity>,
-//! <max_message>,<inbox_max>,<nanoseconds>` (format 1; control socket, data socket; times and sizes in full). It is never taken out
-//! of the environment, so every later process inherits it too: whoever does not have those very sockets under those
+//! made with: `RINGWAY_CHANNEL_<name>=2,<fd>:<inode>,<fd>:<inode>,<role>,<link>,<wait>,<memory>,<capacity>,
+//! <max_message>,<inbox_max>,<nanoseconds>,<largest capacity>,<largest max_message>` (format 2; control socket, data socket; times
+//! and sizes in full; the last two are the end's [`Limits`]). It is never taken out of the environment, so every later process inherits it too: whoever does not have those very sockets under those
 //! numbers is not meant.
 
 use super::options::Options;
 use super::pending::Pending;
+use crate::control::accept::Limits;
 use crate::control::fallback::LinkChoice;
 use crate::segment::Capacity;
 use crate::sys::inherit::{self, Adopted, Passed};
@@ -23,7 +24,7 @@ use std::time::Duration;
 const PREFIX: &str = "RINGWAY_CHANNEL_";
 
 /// The first field: another number is another format.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 const LINKS: [LinkChoice; 4] = [LinkChoice::Auto, LinkChoice::Shm, LinkChoice::Socket, LinkChoice::Portable];
 const WAITS: [Wait; 3] = [Wait::Spin, Wait::Adaptive, Wait::Park];
@@ -78,7 +79,8 @@ pub fn spawn<N: AsRef<str>>(
         if variables.contains(&variable) {
             return Err(SpawnError::Twice { name: name.into() });
         }
-        let Pending { offers, control, data, options } = end;
+        // What its peer would salvage is not for the program to write.
+        let Pending { offers, control, data, peer_data: _, options } = end;
         let sockets = inherit::pass(&mut command, [control, data]).map_err(|errno| failed(errno.into()))?;
         command.env(&variable, Mark { sockets, offers, options }.to_string());
         variables.push(variable);
@@ -105,7 +107,9 @@ impl Pending {
         };
         let Mark { sockets, offers, options } = mark;
         match inherit::adopt(sockets) {
-            Ok(Adopted::Both([control, data])) => Ok(Some(Self { offers, control, data, options })),
+            Ok(Adopted::Both([control, data])) => {
+                Ok(Some(Self { offers, control, data, peer_data: None, options }))
+            }
             Ok(Adopted::Neither) => Ok(None),
             Ok(Adopted::Taken) => Err(FromEnvError::Taken { name: name.into() }),
             Err(errno) => Err(FromEnvError::System(errno.into())),
@@ -143,6 +147,10 @@ impl Mark {
             max_message: fields.next()?.parse().ok()?,
             inbox_max: fields.next()?.parse().ok()?,
             handshake_timeout: nanoseconds(fields.next()?.parse().ok()?)?,
+            limits: Limits {
+                capacity: Capacity::new(fields.next()?.parse().ok()?).ok()?,
+                max_message: fields.next()?.parse().ok()?,
+            },
         };
         let mark = Mark { sockets, offers, options };
         // Only the one way of writing it is ours: no sign, no space, nothing after it.
@@ -153,14 +161,13 @@ impl Mark {
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Mark { sockets: [control, data], offers, options } = self;
-        let Options { capacity, max_message, inbox_max, handshake_timeout, .. } = options;
+        let Options { capacity, max_message, inbox_max, handshake_timeout, limits, .. } = options;
         let (role, link, wait) = (role(*offers), link(options.link), wait(options.wait));
         let memory = memory(options.prefault);
         let (capacity, timeout) = (capacity.bytes(), handshake_timeout.as_nanos());
-        write!(
-            f,
-            "{FORMAT},{control},{data},{role},{link},{wait},{memory},{capacity},{max_message},{inbox_max},{timeout}"
-        )
+        write!(f, "{FORMAT},{control},{data},{role},{link},{wait},{memory},")?;
+        write!(f, "{capacity},{max_message},{inbox_max},{timeout},")?;
+        write!(f, "{},{}", limits.capacity.bytes(), limits.max_message)
     }
 }
 
@@ -312,9 +319,9 @@ mod tests {
 
     #[test]
     fn a_mark_is_written_and_read() {
-        let text =
-            "1,3:77,4:18446744073709551615,offers,auto,adaptive,lap,1048576,67108864,67108864,10000000000";
-        assert_eq!(mark(true, Options::new()).to_string(), text);
+        let text = "2,3:77,4:18446744073709551615,offers,auto,adaptive,lap,1048576,67108864,67108864,10000000000,1073741824,5";
+        let options = Options::new().limits(Limits::NONE.max_message(5));
+        assert_eq!(mark(true, options).to_string(), text);
         assert_eq!(Mark::parse(text).unwrap().to_string(), text);
     }
 
@@ -326,7 +333,7 @@ mod tests {
         // A number that is cut short is another number, but of the last field only.
         let cut = cut.filter(|text| text.split(',').count() < good.split(',').count());
         let changes = [
-            ("1,3", "2,3"),
+            ("2,3", "1,3"),
             ("3:77", "03:77"),
             ("3:77", "+3:77"),
             ("3:77", " 3:77"),
@@ -339,6 +346,8 @@ mod tests {
             ("67108864", "18446744073709551616"),
             ("67108864", "-1"),
             ("10000000000", "10000000000,"),
+            ("1073741824", "1073741825"),
+            (",1073741824,", ",+1073741824,"),
             ("10000000000", "18446744073709551616000000000"),
         ];
         let changed = changes.map(|(old, new)| good.replacen(old, new, 1));
@@ -365,7 +374,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_the_parser_stumble(value in "1,[0-9:,a-z]{0,60}|.{0,20}") {
+        fn no_text_makes_the_parser_stumble(value in "2,[0-9:,a-z]{0,60}|.{0,20}") {
             if let Some(mark) = Mark::parse(&value) {
                 prop_assert_eq!(mark.to_string(), value);
             }
@@ -374,9 +383,12 @@ mod tests {
         #[test]
         fn every_mark_is_read_back(
             fds: [i32; 2], inodes: [u64; 2], offers: bool, link in 0..3usize, wait in 0..3usize, prefault: bool,
-            capacity in 12..=30u32, max: u64, inbox: u64, seconds: u64, nanos in 0..1_000_000_000u32,
+            capacities in [12..=30u32, 12..=30u32], max: [u64; 2], inbox: u64, seconds: u64, nanos in 0..1_000_000_000u32,
         ) {
-            let options = Options::new().capacity(1 << capacity).unwrap().max_message(max).inbox_max(inbox);
+            let [capacity, largest] = capacities;
+            let limits = Limits::NONE.capacity(1 << largest).unwrap().max_message(max[1]);
+            let options = Options::new().capacity(1 << capacity).unwrap().max_message(max[0]).inbox_max(inbox);
+            let options = options.limits(limits);
             let options = options.link(LINKS[link]).wait(WAITS[wait]).prefault(prefault);
             let options = options.handshake_timeout(Duration::new(seconds, nanos));
             let [fd, fd2] = fds;

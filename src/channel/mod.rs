@@ -85,9 +85,9 @@
 //! The survivor receives what the dead peer had committed, then [`Cause::Died`]; its sends answer the same. A peer that
 //! only let go of its sockets has [`Cause::HungUp`]: its process may go on, but over shared memory it gets no more space,
 //! so what it left ends within one capacity, as a dead peer's does. [`Receiver::partial`] tells of a message that was
-//! being streamed, and [`Channel::salvage`] hands back what the dead peer had not taken, over shared memory; over the socket link
-//! it [says](SalvageError::NotHeld) that it cannot. A forked child's copy answers [`Cause::Forked`] and touches nothing. Nothing has a name, so nothing is
-//! left behind; but for a portable link, while its ends connect ([`LinkKind::Portable`]).
+//! being streamed, and [`Channel::salvage`] hands back what the dead peer had not taken; a program that was started with its end
+//! can have that over shared memory alone, and is [told](SalvageError::NotHeld) so over a socket. A forked child's copy answers
+//! [`Cause::Forked`] and touches nothing. Nothing has a name, so nothing is left behind; but for a portable link, while its ends connect ([`LinkKind::Portable`]).
 
 mod duplex;
 pub mod error;
@@ -109,6 +109,7 @@ pub mod handshake {
     pub use crate::control::refusal::Refusal;
 }
 
+pub use crate::control::accept::Limits;
 pub use crate::control::fallback::LinkChoice;
 pub use crate::link::{About, Batch, Grant, GrantFull, LinkKind, Undelivered};
 pub use crate::segment::CapacityError;

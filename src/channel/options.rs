@@ -1,5 +1,6 @@
 //! What a channel is made with.
 
+use crate::control::accept::Limits;
 use crate::control::fallback::LinkChoice;
 use crate::control::identity::Identity;
 use crate::control::message::Terms;
@@ -25,6 +26,7 @@ pub struct Options {
     pub(crate) wait: Wait,
     pub(crate) prefault: bool,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) limits: Limits,
 }
 
 impl Default for Options {
@@ -37,6 +39,7 @@ impl Default for Options {
             wait: Wait::Adaptive,
             prefault: false,
             handshake_timeout: HANDSHAKE_TIMEOUT,
+            limits: Limits::NONE,
         }
     }
 }
@@ -104,6 +107,13 @@ impl Options {
         self
     }
 
+    /// What this end accepts if the other one decides; anything by default.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     pub(crate) fn capacity_bytes(&self) -> u64 {
         self.capacity.bytes()
     }
@@ -115,7 +125,7 @@ impl Options {
     pub(crate) fn wish(&self, identity: Identity) -> Wish {
         let (capacity, max_message) = (self.capacity, self.max_message);
         let terms = Terms { to_acceptor: capacity, to_offerer: capacity, max_message };
-        let (choice, wait, prefault) = (self.link, self.wait, self.prefault);
-        Wish { choice, wait, prefault, terms, identity }
+        let (choice, wait, prefault, limits) = (self.link, self.wait, self.prefault, self.limits);
+        Wish { choice, wait, prefault, terms, limits, identity }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::duplex::Channel;
 use super::options::Options;
+use crate::control::accept::Limits;
 use crate::control::drive;
 use crate::control::identity::Identity;
 use crate::control::message_error::MessageError;
@@ -24,6 +25,8 @@ pub struct Pending {
     pub(super) offers: bool,
     pub(super) control: OwnedFd,
     pub(super) data: OwnedFd,
+    /// A duplicate of the other end's data socket, for salvage.
+    pub(super) peer_data: Option<OwnedFd>,
     pub(super) options: Options,
 }
 
@@ -73,16 +76,30 @@ impl From<Errno> for ConnectError {
 
 /// Two ends of a channel, not connected yet. What `options` say of the link holds for both.
 ///
+/// Each holds three descriptors until it is connected: two sockets, and a duplicate of one of the other's, from which
+/// [`Channel::salvage`] reads if they carry the messages. An end that is passed to a program by [`spawn`](super::spawn) gives the
+/// duplicate up: whoever holds one could write into what its peer would salvage. So ends that are forked by hand have to trust each
+/// other with that.
+///
 /// # Errors
-/// The error of `socketpair`: no more descriptors can be opened, for example. `InvalidInput`: `max_message` is 0.
+/// The error of `socketpair` or `dup`: no more descriptors can be opened, for example. `InvalidInput`: `max_message` is 0.
 pub fn pair(options: &Options) -> io::Result<(Pending, Pending)> {
     if options.max_message == 0 {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, MessageError::MaxMessage));
     }
     let (control, peer_control) = socket::pair()?;
     let (data, peer_data) = socket::pair()?;
-    let end = |offers, control, data| Pending { offers, control, data, options: options.clone() };
-    Ok((end(true, control, data), end(false, peer_control, peer_data)))
+    let (held, peer_held) = (Some(peer_data.try_clone()?), Some(data.try_clone()?));
+    let (options, peer_options) = (options.clone(), options.clone());
+    let ours = Pending { offers: true, control, data, peer_data: held, options };
+    let theirs = Pending {
+        offers: false,
+        control: peer_control,
+        data: peer_data,
+        peer_data: peer_held,
+        options: peer_options,
+    };
+    Ok((ours, theirs))
 }
 
 impl Pending {
@@ -94,9 +111,17 @@ impl Pending {
         self.connect_to(None)
     }
 
+    /// What this end accepts if the other one decides, instead of what it was made with: for a program that was started with
+    /// it, say. Of two ends of a [`pair`] the second one accepts.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.options.limits = limits;
+        self
+    }
+
     /// The accepting end, from sockets that were passed on.
     pub(crate) fn accepting(control: OwnedFd, data: OwnedFd, options: Options) -> Self {
-        Self { offers: false, control, data, options }
+        Self { offers: false, control, data, peer_data: None, options }
     }
 
     /// Connects with the other end, whose process is `peer` if that is known.
@@ -116,7 +141,8 @@ impl Pending {
             (end, established)
         };
         let about = About::of(&established);
-        let sockets = Sockets { control: Arc::new(self.control), data: self.data, peer_data: None };
+        let (control, data, peer_data) = (Arc::new(self.control), self.data, self.peer_data);
+        let sockets = Sockets { control, data, watched: peer_data.is_some(), peer_data };
         let link = end.finish(established, sockets, peer)?;
         Ok(Channel::new(link.tx, link.rx, self.options.inbox_max, about))
     }

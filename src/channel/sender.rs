@@ -147,8 +147,9 @@ impl Sender {
         self.tx.max_message()
     }
 
-    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. Over shared
-    /// memory alone: over the socket link it is [lost](SalvageError::NotHeld). The sender is closed by this.
+    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. The sender is closed by this. A
+    /// program that came to its end by [`Pending::from_env`](super::Pending::from_env) can have it over shared memory alone:
+    /// [`SalvageError::NotHeld`].
     ///
     /// # Errors
     /// [`SalvageError`]; nothing is changed then.

@@ -92,7 +92,8 @@ impl Handshake for Offering {
         let Some(UnderWay { end, data, peer_data, .. }) = self.under_way.take() else {
             return Ok(Progress::HungUp);
         };
-        let sockets = Sockets { control: Arc::clone(&self.control), data, peer_data };
+        // Whether a worker is gone the supervisor finds out.
+        let sockets = Sockets { control: Arc::clone(&self.control), data, peer_data, watched: false };
         let about = About::of(&established);
         match end.finish(established, sockets, None) {
             Ok(link) => {

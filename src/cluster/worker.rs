@@ -40,7 +40,8 @@ impl Worker {
     }
 
     /// The same, with options of this end: how it waits, how much it takes in while it sends, which link it accepts,
-    /// and its own time limit. Capacity and longest message are the master's to say.
+    /// and its own time limit. Capacity and longest message are the master's to say, within this end's
+    /// [`limits`](Options::limits).
     ///
     /// # Errors
     /// As [`Worker::from_env`].

@@ -23,7 +23,7 @@ use super::handshake::{
 };
 use super::message::{Attach, FdKinds, Features, Hello, Kind, Message, Terms};
 use super::refusal::Refusal;
-use crate::segment::Capacity;
+use crate::segment::{Capacity, CapacityError};
 
 /// What the accepting end brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +34,47 @@ pub struct Acceptance {
     pub limits: Limits,
 }
 
-/// What an accepting end lets the offering end propose.
+/// What an accepting end lets the offering end propose. It is refused in the handshake if it proposes more, before any
+/// memory is made: [`Refusal::Capacity`], [`Refusal::MaxMessage`].
+///
+/// ```
+/// use ringway::channel::{Limits, Options};
+///
+/// let options = Options::new().limits(Limits::NONE.capacity(1 << 20)?.max_message(64 << 10));
+/// # drop(options);
+/// # Ok::<(), ringway::channel::CapacityError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest capacity of either ring.
-    pub capacity: Capacity,
-    /// The largest `max_message`, in bytes.
-    pub max_message: u64,
+    pub(crate) capacity: Capacity,
+    pub(crate) max_message: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::NONE
+    }
 }
 
 impl Limits {
-    /// Whatever a message can propose.
+    /// Whatever an offering end can propose: rings of 1 GiB each, and messages of any length. The default.
     pub const NONE: Self = Self { capacity: Capacity::MAX, max_message: u64::MAX };
+
+    /// The largest capacity of either ring in bytes: a power of two from 4 KiB to 1 GiB.
+    ///
+    /// # Errors
+    /// [`CapacityError`] for any other number.
+    pub fn capacity(mut self, bytes: u64) -> Result<Self, CapacityError> {
+        self.capacity = Capacity::new(bytes)?;
+        Ok(self)
+    }
+
+    /// The largest `max_message`, in bytes. An end keeps a message that is streamed to it, as it comes: up to so much.
+    #[must_use]
+    pub fn max_message(mut self, bytes: u64) -> Self {
+        self.max_message = bytes;
+        self
+    }
 
     fn check(self, terms: &Terms) -> Result<(), Refusal> {
         let proposed = terms.to_acceptor.max(terms.to_offerer);

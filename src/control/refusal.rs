@@ -198,10 +198,18 @@ impl fmt::Display for Refusal {
             ),
             Self::Capacity { proposed, limit } => {
                 let (proposed, limit) = (proposed.bytes(), limit.bytes());
-                write!(f, "the peer proposes a capacity of {proposed} bytes, the limit is {limit}")
+                write!(
+                    f,
+                    "the peer proposes a capacity of {proposed} bytes; allow it here or lower it there: "
+                )?;
+                write!(f, "the limit is {limit}")
             }
             Self::MaxMessage { proposed, limit } => {
-                write!(f, "the peer proposes messages of up to {proposed} bytes, the limit is {limit}")
+                write!(
+                    f,
+                    "the peer proposes messages of up to {proposed} bytes; allow them here or lower it there: "
+                )?;
+                write!(f, "the limit is {limit}")
             }
             Self::Peer(refuse) => write!(f, "the peer refused: {refuse}"),
             Self::Io { call, errno } => write!(

@@ -32,6 +32,8 @@ pub(crate) struct Wish {
     /// Whether this end's ring gets its memory now.
     pub(crate) prefault: bool,
     pub(crate) terms: Terms,
+    /// What it accepts of the other end's.
+    pub(crate) limits: Limits,
     pub(crate) identity: Identity,
 }
 
@@ -43,6 +45,8 @@ pub(crate) struct Sockets {
     pub(crate) data: OwnedFd,
     /// A duplicate of the other end of `data`, for salvage.
     pub(crate) peer_data: Option<OwnedFd>,
+    /// Whether the link is to find out itself that the peer is gone, though that duplicate hides it from whoever sends.
+    pub(crate) watched: bool,
 }
 
 /// Both directions of a link.
@@ -129,7 +133,7 @@ impl End {
 
     /// What the accepting machine is started with.
     pub(crate) fn acceptance(&self) -> Acceptance {
-        Acceptance { local: self.local, limits: Limits::NONE }
+        Acceptance { local: self.local, limits: self.wish.limits }
     }
 
     fn own_fds(&self) -> Own<'_> {
@@ -199,12 +203,12 @@ impl End {
     }
 
     fn over_socket(&self, terms: &Terms, sockets: Sockets, pidfd: Option<OwnedFd>) -> Result<Link> {
-        let Sockets { control, data, peer_data } = sockets;
+        let Sockets { control, data, peer_data, watched } = sockets;
         let capacity = match self.side {
             Side::A => terms.to_acceptor,
             Side::B => terms.to_offerer,
         };
-        let end = SocketEnd { control, data, peer_data, pidfd };
+        let end = SocketEnd { control, data, peer_data, pidfd, watched };
         let (tx, rx) = end.open(capacity.bytes(), terms.max_message)?;
         Ok(Link { tx: Tx::Socket(Box::new(tx)), rx: Rx::Socket(Box::new(rx)) })
     }

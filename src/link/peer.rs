@@ -76,26 +76,24 @@ impl Peer {
         Ok(peer)
     }
 
-    /// The peer behind a control socket and a data socket. It is not watched: whoever waits for it polls both
-    /// sockets and the pidfd, and marks what it finds.
-    pub(crate) fn over_socket(control: Arc<OwnedFd>, pidfd: Option<OwnedFd>, wire: Arc<Wire>) -> Arc<Self> {
+    /// The peer behind a control socket and a data socket. Whoever waits for it polls both sockets and the pidfd, and marks what it
+    /// finds; it is `watched` beside that if there can be a watch thread.
+    pub(crate) fn over_socket(
+        control: Arc<OwnedFd>,
+        pidfd: Option<OwnedFd>,
+        wire: Arc<Wire>,
+        watched: bool,
+    ) -> Arc<Self> {
         let (origin, fences, page, side) = (Origin::here(), Fences::SeqCst, None, Side::A);
         let (presence, doubt, token) = (Presence::default(), OnceLock::new(), OnceLock::new());
         let (wire, turns, bells) = (Some(wire), CachePadded::new(Turns::new()), None);
-        Arc::new(Self {
-            origin,
-            fences,
-            control,
-            pidfd,
-            page,
-            side,
-            bells,
-            wire,
-            presence,
-            doubt,
-            token,
-            turns,
-        })
+        let peer =
+            Self { origin, fences, control, pidfd, page, side, bells, wire, presence, doubt, token, turns };
+        let peer = Arc::new(peer);
+        if watched && futex::probe().is_ok() {
+            let _ = Watch::here().and_then(|watch| watch.add(&peer)).map(|token| peer.token.set(token));
+        }
+        peer
     }
 
     /// Whether this is a forked copy.
@@ -173,16 +171,17 @@ impl Peer {
         error.into()
     }
 
-    /// Looks whether the peer is gone, where nobody tells: a thread, or every use of a socket link.
+    /// Looks whether the peer is gone, where no thread tells.
     #[inline]
     pub(crate) fn look(&self) {
-        if self.page.is_some() && !self.is_watched() {
+        if !self.is_watched() {
             self.look_now();
         }
     }
 
+    /// Looks whether the peer is gone, whoever else does.
     #[cold]
-    fn look_now(&self) {
+    pub(crate) fn look_now(&self) {
         // A hang-up may turn out to have been a death.
         if self.is_dead() || self.forked() {
             return;
@@ -196,16 +195,19 @@ impl Peer {
             Ok([_, Some(_)]) => self.mark(Gone::Dead),
             Ok([Some(_), None]) => _ = self.hang_up(),
             Ok([None, None]) => {}
-            // Nothing but a poll tells of a pidfd. Of a hang-up the socket tells whoever has read all that was sent before.
-            Err(_) => {
-                // Another thread may be able to poll, and sleeps until one is rung.
-                if let (Ok(true), Some(bells)) = (self.drain_doorbells(), &self.bells) {
-                    bells.ring();
-                }
-                if let Ok(0) | Err(Errno::CONNRESET) = socket::peek(self.control(), &mut [0; 1]) {
-                    self.hang_up();
-                }
-            }
+            Err(_) => self.look_by_reading(),
+        }
+    }
+
+    /// Nothing but a poll tells of a pidfd. Of a hang-up the socket tells whoever has read all that was sent before.
+    #[cold]
+    pub(super) fn look_by_reading(&self) {
+        // Another thread may be able to poll, and sleeps until one is rung.
+        if let (Ok(true), Some(bells)) = (self.drain_doorbells(), &self.bells) {
+            bells.ring();
+        }
+        if let Ok(0) | Err(Errno::CONNRESET) = socket::peek(self.control(), &mut [0; 1]) {
+            self.hang_up();
         }
     }
 

@@ -3,8 +3,10 @@
 use crate::alone;
 use crate::diary::Diary;
 use crate::filtered::echoes_and_ends_well;
+use crate::program::over_each_link;
 use crate::program::{cast, echo, leaves_nothing, role};
 use crate::support::raw;
+use ringway::channel::{Limits, Options};
 use ringway::{ExitCause, LinkChoice, Worker};
 
 /// The worker denies itself madvise in the way that its role says.
@@ -42,6 +44,24 @@ fn a_worker_that_cannot_have_the_link_that_was_demanded_is_refused() {
             let diary = Diary::of(&cast(1, LinkChoice::Shm, "EPERM"), |_, _| {});
             let ExitCause::Handshake(why) = diary.only_exit() else { panic!("{diary:?}") };
             assert!(why.to_string().contains("madvise: EPERM"), "{why}");
+        });
+    });
+}
+
+#[test]
+fn a_worker_refuses_what_is_over_its_limits_and_the_master_is_told() {
+    alone!(|| {
+        if !role().is_empty() {
+            let limits = Limits::NONE.max_message(1000);
+            let refused = Worker::from_env_with(&Options::new().limits(limits)).unwrap_err().to_string();
+            assert!(refused.contains("messages of up to 67108864 bytes"), "{refused}");
+            assert!(refused.ends_with("the limit is 1000"), "{refused}");
+            raw::pause();
+        }
+        over_each_link(|link| {
+            let diary = Diary::of(&cast(1, link, "limits"), |_, _| {});
+            let ExitCause::Handshake(why) = diary.only_exit() else { panic!("{diary:?}") };
+            assert!(why.to_string().ends_with("max_message is over the limit of 1000 bytes"), "{why}");
         });
     });
 }

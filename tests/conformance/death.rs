@@ -4,7 +4,7 @@ use crate::setting::Setting;
 use crate::support::child::{self, Exit};
 use crate::support::cue::Cue;
 use crate::support::{payload, raw, thread, until};
-use ringway::channel::error::{Cause, RecvError, SendError, TryRecvError};
+use ringway::channel::error::{Cause, RecvError, SalvageError, SendError, TryRecvError, TrySendError};
 use ringway::channel::{Channel, RecvTimeoutError};
 use rustix::process::Signal;
 use std::sync::atomic::Ordering;
@@ -106,6 +106,42 @@ pub fn a_process_that_exits_is_gone_like_a_killed_one(setting: &Setting) {
         assert_eq!(payload::check(&channel.recv().unwrap()), (0, number));
     }
     is_gone(setting, &channel);
+}
+
+/// It neither receives nor waits, by which others learn of a death.
+pub fn who_only_sends_is_told_of_the_death_and_handed_back_what_was_sent(setting: &Setting) {
+    let (child, channel, cue) = setting.victim(|channel, cue| {
+        assert_eq!(&*channel.recv().unwrap(), b"taken");
+        std::mem::forget(channel);
+        cue.give();
+        raw::pause()
+    });
+    let (mut sender, _receiver) = channel.split();
+    for message in [b"taken".as_slice(), b"left 1", b"left 2"] {
+        sender.send(message).unwrap();
+    }
+    cue.wait();
+    assert_eq!(sender.salvage().unwrap_err(), SalvageError::NotDead);
+    child.kill();
+    assert_eq!(child.wait(), Exit::Signal(libc::SIGKILL));
+    let mut late = 0;
+    until(|| match sender.try_send(b"late") {
+        Ok(()) => {
+            late += 1;
+            false
+        }
+        Err(TrySendError::Full) => false,
+        ended => ended == Err(TrySendError::Disconnected(Cause::Died)),
+    });
+    assert!(late == 0 || !setting.sends_look(), "{late} were sent to a dead peer");
+    let mut undelivered = sender.salvage().unwrap();
+    assert_eq!(undelivered.next().unwrap(), b"left 1");
+    assert_eq!(undelivered.next().unwrap(), b"left 2");
+    for _ in 0..late {
+        assert_eq!(undelivered.next().unwrap(), b"late");
+    }
+    assert_eq!((undelivered.next(), undelivered.streamed()), (None, 0));
+    assert_eq!(sender.salvage().unwrap().count(), 0);
 }
 
 pub fn a_peer_that_hangs_up_is_not_dead(setting: &Setting) {

@@ -118,6 +118,7 @@ macro_rules! of_two_processes {
     ($each:ident, $link:expr, $place:ident) => {
         $each! { $link, $place;
             death::a_peer_that_hangs_up_is_not_dead
+            death::who_only_sends_is_told_of_the_death_and_handed_back_what_was_sent
             fork::what_was_salvaged_is_not_handed_out_in_a_forked_child
         }
     };

@@ -55,6 +55,12 @@ impl Setting {
         }
     }
 
+    /// Whether each send over the link looks itself whether the peer has ended: where no thread can be had that does.
+    pub fn sends_look(&self) -> bool {
+        let calls = self.denied.map_or(&[][..], |(calls, _)| calls);
+        self.link == LinkChoice::Socket && calls.contains(&libc::SYS_futex)
+    }
+
     /// Denies what is to be denied, to this process for good and to its children.
     pub fn prepare(&self) {
         if let Some((calls, errno)) = self.denied {

@@ -46,6 +46,8 @@ pub fn defaults(page: &str) -> Vec<String> {
     found.extend(value("`LinkChoice::").map(|link| format!("link: {link},")));
     found.extend(value("`Wait::").map(|wait| format!("wait: {wait},")));
     let switch = |(on, value)| text.contains(on).then(|| format!("prefault: {value},"));
+    let limits = value("`Limits::").filter(|name| *name == "NONE").map(|_| ringway::channel::Limits::NONE);
+    found.extend(limits.map(|limits| format!("limits: {limits:?}")));
     found.extend([("`prefault` is off", false), ("`prefault` is on", true)].into_iter().filter_map(switch));
     found
 }

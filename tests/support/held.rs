@@ -1,6 +1,6 @@
 //! What this process holds: descriptors and children.
 
-use ringway::channel::{LinkKind, Options, pair};
+use ringway::channel::{Options, pair};
 use rustix::process::WaitOptions;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ pub fn descriptors() -> Vec<String> {
     targets
 }
 
-/// Makes and drops this process's first link, and waits until nothing is left of it but the watch thread's one descriptor,
-/// which a socket needs not. What is open then.
+/// Makes and drops this process's first link, and waits until nothing is left of it but the watch thread's one descriptor. What is
+/// open then.
 pub fn after_first_link(options: &Options) -> Vec<String> {
     let mut expected = descriptors();
     let (ours, theirs) = pair(options).unwrap();
@@ -24,10 +24,8 @@ pub fn after_first_link(options: &Options) -> Vec<String> {
         let theirs = scope.spawn(|| theirs.connect().unwrap());
         (ours.connect().unwrap(), theirs.join().unwrap())
     });
-    if ends.0.about().link != LinkKind::Socket {
-        expected.push("anon_inode:[eventpoll]".into());
-        expected.sort();
-    }
+    expected.push("anon_inode:[eventpoll]".into());
+    expected.sort();
     drop(ends);
     comes_to(&expected, descriptors, "descriptors after the first link");
     expected

@@ -46,7 +46,7 @@ fn linked_as(ours_are: Options, hostile: impl FnOnce(ShmTx, ShmRx)) -> (Pid, Cha
         let (control, data) = theirs.take().unwrap();
         let mut end = End::offering(options().wish(Identity::new(0, 0)));
         let established = drive::offer(control.as_fd(), None, end.offer(), &mut end, watchdog()).unwrap();
-        let sockets = Sockets { control: Arc::new(control), data, peer_data: None };
+        let sockets = Sockets { control: Arc::new(control), data, peer_data: None, watched: false };
         match end.finish(established, sockets, None).unwrap() {
             Link { tx: Tx::Shm(tx), rx: Rx::Shm(rx) } => hostile(*tx, *rx),
             _ => panic!("this link is not shared memory"),

@@ -238,7 +238,7 @@ fn lent_by_a_scribbler(seed: u64) -> (Pid, Channel) {
         let offer = lender.lender.end.offer();
         let established = drive::offer(control.as_fd(), None, offer, &mut lender, watchdog()).unwrap();
         let mut kept = Kept::new(lender.kept.unwrap(), seed);
-        let sockets = Sockets { control: Arc::new(control), data, peer_data: None };
+        let sockets = Sockets { control: Arc::new(control), data, peer_data: None, watched: false };
         match lender.lender.end.finish(established, sockets, None).unwrap() {
             Link { tx: Tx::Shm(tx), rx: Rx::Shm(_rx) } => send_and_scribble(*tx, &mut kept),
             _ => panic!("this link is not shared memory"),

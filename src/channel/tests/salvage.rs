@@ -1,14 +1,17 @@
 //! What is handed back of a peer that was killed: over each link, whichever end it had.
 
-use crate::channel::error::{RecvError, SalvageError};
-use crate::channel::{Channel, LinkChoice, Options, pair};
+use crate::channel::error::{RecvError, SalvageError, SendError, TrySendError};
+use crate::channel::{Channel, LinkChoice, Options, Pending, pair};
 use crate::link::error::Cause;
-use crate::sys::pidfd::Signal;
+use crate::sys::pidfd::{Pid, Signal};
 use crate::sys::process;
 use crate::sys::tests::{alone, fork_child, raw, until};
 
-/// What is left of a channel over that link: the end that `offers`, or the other. The peer had taken the first of four messages.
-fn survivor(link: LinkChoice, offers: bool) -> Channel {
+const LINKS: [LinkChoice; 2] = [LinkChoice::Shm, LinkChoice::Socket];
+
+/// The end that `offers`, or the other one, after `change`, of a channel over that link, and the child that has the other end: it
+/// has taken the first of four messages and takes no more.
+fn taken_from(link: LinkChoice, offers: bool, change: impl FnOnce(Pending) -> Pending) -> (Channel, Pid) {
     let (first, second) = pair(&Options::new().link(link)).unwrap();
     let (ours, theirs) = if offers { (first, second) } else { (second, first) };
     let (mut ours, mut theirs) = (Some(ours), Some(theirs));
@@ -20,33 +23,70 @@ fn survivor(link: LinkChoice, offers: bool) -> Channel {
         raw::pause()
     });
     drop(theirs);
-    let channel = ours.unwrap().connect().unwrap();
+    let channel = change(ours.unwrap()).connect().unwrap();
     for message in [b"taken".as_slice(), b"left", &[7; 50_000], b""] {
         channel.send(message).unwrap();
     }
     assert_eq!(&*channel.recv().unwrap(), b"one was taken");
-    let alive = if link == LinkChoice::Shm { SalvageError::NotDead } else { SalvageError::NotHeld };
-    assert_eq!(channel.salvage().unwrap_err(), alive);
+    (channel, child)
+}
+
+fn kill(child: Pid) {
     process::signal(child, Signal::KILL).unwrap();
-    until(|| channel.recv() == Err(RecvError::Disconnected(Cause::Died)));
     until(|| process::reap(child).unwrap().is_some());
-    channel
+}
+
+fn of_each_end(test: impl Fn(LinkChoice, bool)) {
+    LINKS.into_iter().for_each(|link| [true, false].into_iter().for_each(|offers| test(link, offers)));
 }
 
 #[test]
-fn what_a_killed_peer_had_not_taken_is_handed_back_once_or_refused_whichever_end_it_had() {
+fn what_a_killed_peer_had_not_taken_is_handed_back_once_over_each_link_whichever_end_it_had() {
     alone(|| {
-        for offers in [true, false] {
-            let channel = survivor(LinkChoice::Shm, offers);
+        of_each_end(|link, offers| {
+            let (channel, child) = taken_from(link, offers, |ours| ours);
+            assert_eq!(channel.salvage().unwrap_err(), SalvageError::NotDead);
+            kill(child);
+            // Nothing has told this end of the death yet.
             let undelivered: Vec<Vec<u8>> = channel.salvage().unwrap().collect();
-            assert_eq!(undelivered, [b"left".to_vec(), vec![7; 50_000], Vec::new()], "{offers}");
-            assert_eq!(channel.salvage().unwrap().count(), 0, "{offers}: once");
+            assert_eq!(undelivered, [b"left".to_vec(), vec![7; 50_000], Vec::new()], "{link:?} {offers}");
+            assert_eq!(channel.salvage().unwrap().count(), 0, "{link:?} {offers}: once");
+            until(|| channel.recv() == Err(RecvError::Disconnected(Cause::Died)));
+            assert_eq!(channel.salvage().unwrap().count(), 0, "{link:?} {offers}: once");
+            let refused = channel.send(b"x").unwrap_err();
+            assert!(matches!(refused, SendError::Disconnected(Cause::Closed | Cause::Died)), "{refused}");
+        })
+    });
+}
 
-            // It cannot be known here, and that is no reason to say that there was nothing.
-            let channel = survivor(LinkChoice::Socket, offers);
-            for _ in 0..2 {
-                assert_eq!(channel.salvage().unwrap_err(), SalvageError::NotHeld, "{offers}");
+/// As without an end of the peer's socket here; the kernel would not tell it, with that.
+#[test]
+fn an_end_that_is_not_called_is_told_of_the_death_over_each_link() {
+    alone(|| {
+        of_each_end(|link, offers| {
+            let (channel, child) = taken_from(link, offers, |ours| ours);
+            kill(child);
+            until(|| channel.peer().is_dead());
+            let refused = channel.try_send(b"late");
+            assert_eq!(refused, Err(TrySendError::Disconnected(Cause::Died)), "{link:?} {offers}");
+        })
+    });
+}
+
+/// As an end is that came to a program by `from_env`. That nothing can be known is no reason to say that there was nothing.
+#[test]
+fn an_end_without_its_peers_socket_says_that_it_cannot_salvage_and_learns_of_the_death() {
+    alone(|| {
+        of_each_end(|link, offers| {
+            let (channel, child) = taken_from(link, offers, |ours| Pending { peer_data: None, ..ours });
+            let alive = if link == LinkChoice::Shm { SalvageError::NotDead } else { SalvageError::NotHeld };
+            assert_eq!(channel.salvage().unwrap_err(), alive);
+            kill(child);
+            until(|| channel.try_send(b"late") == Err(TrySendError::Disconnected(Cause::Died)));
+            match channel.salvage() {
+                Ok(undelivered) => assert_eq!((link, undelivered.take(3).count()), (LinkChoice::Shm, 3)),
+                Err(refused) => assert_eq!((link, refused), (LinkChoice::Socket, SalvageError::NotHeld)),
             }
-        }
+        })
     });
 }

@@ -12,10 +12,12 @@
 //! | closed | a word | a note on the control socket, then `shutdown` of that half |
 //! | hung up | the watch thread, once the pidfd kept silent | the control socket, which only the peer holds; likewise |
 //! | died | the watch thread | the pidfd |
-//! | salvage | from the cursor on | what is left at the peer's end of the data socket, of which a master holds a duplicate |
+//! | salvage | from the cursor on | what is left at the peer's end of the data socket, of which a master and an end of a pair hold a duplicate |
 //!
 //! `shutdown` acts on the socket and not on a descriptor, so the duplicate does not hide it. It does hide the
-//! peer's death from the data socket, which is what the pidfd and the control socket are for. Without the note
+//! peer's death from the data socket, which is what the pidfd and the control socket are for. Who waits or receives looks at
+//! those; for who only sends the watch thread does, the supervisor where there is one, and each send itself where there can be no
+//! watch thread. Without the note
 //! one could not tell a closed half from a killed process where no duplicate is held; and a sender that waits for
 //! space would sleep on, since the kernel does not wake it when the other end shuts its receiving.
 //! `ECONNRESET` is said once by a socket whose peer went and left something unread. It is not the end.
@@ -46,14 +48,19 @@
 //!   others are gone with it.
 //! - Each message costs two system calls, and a third where the buffer for it is shorter than a packet.
 //! - Polling would cost as much as sleeping: [`Wait`](crate::wait::spin::Wait) is not looked at.
-//! - A send to a dead peer whose end is held here is an `Ok` until its death was noticed. What was sent so is
-//!   salvaged with the rest.
+//! - A send to a peer that hung up, and whose end is held here, is an `Ok` until it is told, up to half a second later.
+//! - Where an end of a pair was forked by hand, its peer holds a duplicate of its socket: see below.
 //!
 //! # What a peer can do
 //! Every packet is checked before anything of it is handed out: see [`packet`]. Descriptors that come with one are
 //! closed by the kernel, since nobody asks for them. A packet that is empty, too long or wrong makes the link
 //! corrupt; a message that never ends costs one visit at most 64 packets and as much memory as arrived, up to
 //! `max_message`. Whoever holds a dead peer's end of the socket besides can add nothing once the death is known.
+//! A peer that holds a duplicate of *this* end can read there only what it has sent itself, and write there only what it would
+//! receive itself: of which the rest is salvaged when it is dead, as if this end had sent it. So a program that is started with an end
+//! gets none. Nobody can add to that once it is salvaged, and each packet's form is checked. That such a peer could make the socket
+//! block does not matter, for every call says that it must not. tests:
+//! `whoever_holds_this_ends_socket_adds_nothing_once_it_salvages`
 
 mod grant;
 mod packet;
@@ -72,6 +79,7 @@ pub(crate) use salvage::SocketUndelivered;
 pub(crate) use tx::SocketTx;
 pub(crate) use wire::Wire;
 
+use self::packet::Packet;
 use super::peer::Peer;
 use crate::sys::{Result, socket};
 use std::os::fd::OwnedFd;
@@ -88,6 +96,9 @@ pub(crate) struct SocketEnd {
     pub(crate) peer_data: Option<OwnedFd>,
     /// The peer's process.
     pub(crate) pidfd: Option<OwnedFd>,
+    /// Whether the watch thread, or else every send, looks whether the peer is gone: where the peer's end is held here, so that
+    /// the data socket does not tell, and nobody else looks.
+    pub(crate) watched: bool,
 }
 
 impl SocketEnd {
@@ -99,8 +110,11 @@ impl SocketEnd {
         let granted = socket::set_send_buffer(&self.data, capacity)?;
         let max_packet = granted.saturating_sub(KERNEL_RESERVE).clamp(MIN_PACKET, MAX_PACKET);
         let wire = Arc::new(Wire::new(self.data)?);
-        let peer = Peer::over_socket(self.control, self.pidfd, Arc::clone(&wire));
-        let tx = SocketTx::new(Arc::clone(&wire), Arc::clone(&peer), self.peer_data, max_packet, max_message);
+        let peer = Peer::over_socket(self.control, self.pidfd, Arc::clone(&wire), self.watched);
+        let looks = self.watched && !peer.is_watched();
+        let packet = Packet::new(max_packet);
+        let tx =
+            SocketTx::new(Arc::clone(&wire), Arc::clone(&peer), self.peer_data, packet, max_message, looks);
         Ok((tx, SocketRx::new(wire, peer, max_message)))
     }
 }

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 
 /// The messages that a dead peer had not received, oldest first. They stay in the kernel until they are asked for.
 ///
-/// Only this end could send what is there, so nothing but the form of a packet is looked at.
+/// Only this end could send what is there, or who holds its socket besides: so no more than the form of a packet is looked at.
 #[derive(Debug)]
 pub(crate) struct SocketUndelivered {
     peer_end: OwnedFd,
@@ -38,7 +38,7 @@ impl SocketUndelivered {
             }
             match socket::recv(&self.peer_end, self.packet.room()) {
                 Ok(0) => return None,
-                // Nobody but this end writes packets there, and this end writes none that would be refused.
+                // This end writes none that would be refused.
                 Ok(len) => drop(self.packet.received(len)),
                 // Told once, if the other end was closed with something unread: what is here is still here.
                 Err(Errno::CONNRESET) => {}

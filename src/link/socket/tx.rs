@@ -32,21 +32,22 @@ pub(crate) struct SocketTx {
     pub(super) peer_end: Option<OwnedFd>,
     /// Whether there ever was such a one.
     pub(crate) salvages: bool,
+    looks: bool,
 }
 
 impl SocketTx {
-    /// Packets of at most `max_packet` bytes are sent. `peer_end` is a duplicate of the peer's end of the data
-    /// socket, from which [`SocketTx::salvage`] reads.
+    /// `packet` is what packets are sent from. `peer_end` is a duplicate of the peer's end of the data socket, from which
+    /// [`SocketTx::salvage`] reads. Each send `looks` first whether the peer is gone if neither the socket nor a thread tells.
     pub(super) fn new(
         wire: Arc<Wire>,
         peer: Arc<Peer>,
         peer_end: Option<OwnedFd>,
-        max_packet: usize,
+        packet: Packet,
         max_message: u64,
+        looks: bool,
     ) -> Self {
-        let packet = Packet::new(max_packet);
-        let salvages = peer_end.is_some();
-        Self { wire, peer, packet, max_message, streaming: false, closed: false, peer_end, salvages }
+        let (streaming, closed, salvages) = (false, false, peer_end.is_some());
+        Self { wire, peer, packet, max_message, streaming, closed, peer_end, salvages, looks }
     }
 
     /// Commits a message at once, or not at all.
@@ -117,6 +118,9 @@ impl SocketTx {
         }
         if self.closed || self.wire.has_closed(Half::Receiving) {
             return Err(TxError::Disconnected(Cause::Closed));
+        }
+        if self.looks {
+            self.wire.look(&self.peer, Interest::HangUp);
         }
         if self.peer.presence().is_gone() {
             return self.gone();

@@ -159,6 +159,7 @@ impl Wire {
             (own, None) => socket::wait_each(own, until).map(|[a, b, c]| [a, b, c, None]),
         };
         let Ok(ready) = ready else {
+            peer.look_by_reading();
             return Seen { news: doze_before(until), space: true, shut: true };
         };
         for event in ready.iter().flatten() {

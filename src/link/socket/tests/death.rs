@@ -1,4 +1,4 @@
-use super::{End, MAX_MESSAGE, end, end_and_child, numbered, recv};
+use super::{End, MAX_MESSAGE, end, end_and_child, end_of, numbered, recv};
 use crate::link::Tx;
 use crate::link::error::{Cause, RxError, TxError};
 use crate::link::socket::packet::MAX_PAYLOAD;
@@ -316,6 +316,40 @@ fn whoever_else_holds_a_dead_peers_socket_adds_nothing() {
         let theirs = tx.peer_end.as_ref().unwrap();
         assert_eq!(socket::send(theirs, &[0; 8]), Err(crate::sys::Errno::PIPE));
         assert_eq!(recv(&mut rx), Err(RxError::Disconnected(Cause::Died)));
+    });
+}
+
+/// As the other end of a pair does that was forked by hand.
+#[test]
+fn whoever_holds_this_ends_socket_adds_nothing_once_it_salvages() {
+    alone(|| {
+        let ((mut tx, rx), child) = end_of(true, |_end| pause());
+        let ours = rx.peer().wake_fd().try_clone_to_owned().unwrap();
+        tx.try_send(b"mine").unwrap();
+        // Neither is a packet that this end would send; a message of its form could not be told from one.
+        for forged in [&[0; 3][..], &[0xff; 100]] {
+            socket::send(&ours, forged).unwrap();
+        }
+        tx.try_send(b"mine too").unwrap();
+        process::signal(child, Signal::KILL).unwrap();
+        wait_for_exit(child);
+        let undelivered = tx.salvage().unwrap();
+        assert_eq!(socket::send(&ours, &[0; 8]), Err(crate::sys::Errno::PIPE));
+        assert_eq!(undelivered.collect::<Vec<_>>(), [&b"mine"[..], b"mine too"]);
+    });
+}
+
+/// It could be the only one that does, where sends do nothing but send.
+#[test]
+fn a_watched_peers_death_is_told_though_nobody_looks() {
+    alone(|| {
+        let ((mut tx, _rx), child) = end_of(true, |_end| pause());
+        tx.try_send(b"not taken").unwrap();
+        process::signal(child, Signal::KILL).unwrap();
+        until(|| tx.peer().is_dead());
+        assert_eq!(tx.try_send(b"x"), Err(TxError::Disconnected(Cause::Died)));
+        assert_eq!(tx.salvage().unwrap().collect::<Vec<_>>(), [b"not taken"]);
+        reaped(child);
     });
 }
 

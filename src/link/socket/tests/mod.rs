@@ -22,7 +22,7 @@ pub(super) const CAPACITY: u64 = 1 << 20;
 pub(super) const MAX_MESSAGE: u64 = 4 << 20;
 
 fn end(control: OwnedFd, data: OwnedFd) -> SocketEnd {
-    SocketEnd { control: Arc::new(control), data, peer_data: None, pidfd: None }
+    SocketEnd { control: Arc::new(control), data, peer_data: None, pidfd: None, watched: false }
 }
 
 /// Two ends in this process: none holds a pidfd, or the other's socket.
@@ -42,8 +42,13 @@ fn end_and_sockets(max_message: u64) -> (End, OwnedFd, OwnedFd) {
     (end(control.0, data.0).open(CAPACITY, max_message).unwrap(), control.1, data.1)
 }
 
-/// This process's end of a link to a child that runs `body`. Only in a process that is alone.
+/// This process's end of a link to a child that runs `body`, as a master has it. Only in a process that is alone.
 fn end_and_child(body: impl FnOnce(End)) -> (End, Pid) {
+    end_of(false, body)
+}
+
+/// The same; `watched` as an end of a channel is, or not.
+fn end_of(watched: bool, body: impl FnOnce(End)) -> (End, Pid) {
     let (control, data) = (socket::pair().unwrap(), socket::pair().unwrap());
     let theirs = (control.1, data.1);
     let child = fork_child(|| {
@@ -51,8 +56,9 @@ fn end_and_child(body: impl FnOnce(End)) -> (End, Pid) {
         body(end.open(CAPACITY, MAX_MESSAGE).unwrap());
     });
     let pidfd = Some(pidfd::open(child).unwrap());
-    let end = SocketEnd { control: Arc::new(control.0), data: data.0, peer_data: Some(theirs.1), pidfd };
     drop(theirs.0);
+    let (control, data, peer_data) = (Arc::new(control.0), data.0, Some(theirs.1));
+    let end = SocketEnd { control, data, peer_data, pidfd, watched };
     (end.open(CAPACITY, MAX_MESSAGE).unwrap(), child)
 }
 

@@ -228,7 +228,7 @@ fn a_note_that_another_thread_took_wakes_the_sender() {
     let ((control, _theirs), (data, _other)) = (socket::pair().unwrap(), socket::pair().unwrap());
     while socket::send(&data, &[0; 4000]).is_ok() {}
     let wire = Arc::new(Wire::new(data).unwrap());
-    let peer = Peer::over_socket(Arc::new(control), None, Arc::clone(&wire));
+    let peer = Peer::over_socket(Arc::new(control), None, Arc::clone(&wire), false);
     std::thread::scope(|scope| {
         let sender = scope.spawn(|| wire.wait_to_send(&peer, Interest::Writable, Some(watchdog())));
         wire.hear(&[CLOSED_RECEIVING]);
