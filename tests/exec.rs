@@ -4,7 +4,7 @@
 mod support;
 
 use ringway::channel::error::{Cause, RecvError, SalvageError, SendError};
-use ringway::channel::handshake::Refusal;
+use ringway::channel::handshake::{Reason, Refusal};
 use ringway::channel::{
     Channel, ConnectError, FromEnvError, Limits, LinkChoice, LinkKind, Options, Pending, SpawnError, pair,
     spawn,
@@ -178,11 +178,15 @@ fn a_program_refuses_what_is_over_its_limits() {
     alone!(move || cast(&[("told", told), ("says", says)], || {
         let limits = Limits::NONE.max_message(1000);
         for (role, limits) in [("told", limits), ("says", Limits::NONE)] {
-            let (ours, theirs) = pair(&Options::new().limits(limits)).unwrap();
-            let child = spawn(this_program(role), [("it", theirs)]).unwrap();
-            let error = ours.connect().unwrap_err().to_string();
-            assert!(error.ends_with("max_message is over the limit of 1000 bytes"), "{error}");
-            succeeds(child);
+            for offers in [false, true] {
+                let (first, second) = pair(&Options::new().limits(limits)).unwrap();
+                let (ours, theirs) = if offers { (second, first) } else { (first, second) };
+                let child = spawn(this_program(role), [("it", theirs)]).unwrap();
+                let error = ours.limits(Limits::NONE).connect().unwrap_err();
+                let ConnectError::Refused(Refusal::Peer(told)) = &error else { panic!("{error}") };
+                assert_eq!((told.reason, told.limit), (Reason::MaxMessage, 1000), "{role} {offers}");
+                succeeds(child);
+            }
         }
     }));
 }

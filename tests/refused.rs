@@ -3,10 +3,11 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use ringway::channel::error::SendError;
+use ringway::channel::error::{Cause, SendError, TrySendError};
 use ringway::channel::{Channel, ConnectError, LinkChoice, Options, pair};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
+use support::child::{self, Exit};
 use support::held::{after_first_link, comes_to, descriptors};
 use support::raw;
 
@@ -71,6 +72,53 @@ fn a_channel_for_which_there_are_no_descriptors_says_so_and_leaves_nothing() {
             seen[ended] += 1;
         }
         assert!(seen[0] > 0 && seen[2] > 0, "{seen:?}");
+    });
+}
+
+/// What became of a process that may open so many more descriptors.
+const NOT_CONNECTED: Exit = Exit::Code(2);
+const WATCHED: Exit = Exit::Code(3);
+const LOOKED: Exit = Exit::Code(4);
+
+/// Connects to a child over a socket, and if no watch thread could be had, has the child killed: the next send must know.
+fn told_with(more: u64) -> Exit {
+    let (ours, theirs) = pair(&Options::new().link(LinkChoice::Socket)).unwrap();
+    let mut kept = Some(ours);
+    let peer = child::fork(|| {
+        drop(kept.take());
+        let _channel = theirs.connect();
+        raw::pause()
+    });
+    let open = descriptors().len() as u64;
+    let Ok(channel) = limited(Resource::Nofile, open + more, || kept.unwrap().connect()) else {
+        return NOT_CONNECTED;
+    };
+    if descriptors().contains(&"anon_inode:[eventpoll]".into()) {
+        return WATCHED;
+    }
+    channel.send(b"not taken").unwrap();
+    peer.kill();
+    peer.wait();
+    assert_eq!(channel.try_send(b"late"), Err(TrySendError::Disconnected(Cause::Died)));
+    assert!(channel.salvage().unwrap().eq([b"not taken"]));
+    LOOKED
+}
+
+#[test]
+fn where_no_descriptor_is_left_for_a_watch_thread_each_send_looks() {
+    alone!(|| {
+        let fresh = |more| {
+            let process = child::fork(|| match told_with(more) {
+                Exit::Code(code) => raw::quit(code),
+                signal => panic!("{signal:?}"),
+            });
+            process.wait()
+        };
+        let ends: Vec<Exit> = (0..LIMITS).map(fresh).collect();
+        for end in [NOT_CONNECTED, LOOKED, WATCHED] {
+            assert!(ends.contains(&end), "{ends:?}");
+        }
+        assert!(ends.iter().all(|end| [NOT_CONNECTED, LOOKED, WATCHED].contains(end)), "{ends:?}");
     });
 }
 

@@ -29,6 +29,8 @@ pub struct Channel {
     /// The receiving half came back, or the inbox has something.
     changed: Condvar,
     peer: Arc<Peer>,
+    /// As of `tx`, which may be lent.
+    salvages: bool,
     inbox_max: u64,
     about: super::About,
 }
@@ -77,7 +79,7 @@ fn wait<'a, T>(
 
 impl Channel {
     pub(crate) fn new(tx: Tx, rx: Rx, inbox_max: u64, about: super::About) -> Self {
-        let peer = Arc::clone(tx.peer());
+        let (peer, salvages) = (Arc::clone(tx.peer()), tx.salvages());
         let incoming = Incoming { rx, inbox: VecDeque::new(), inbox_bytes: 0, sender_waits: false };
         let outgoing = Outgoing { tx, closed: false };
         Self {
@@ -86,6 +88,7 @@ impl Channel {
             incoming: Mutex::new(incoming),
             changed: Condvar::new(),
             peer,
+            salvages,
             inbox_max,
             about,
         }
@@ -278,8 +281,7 @@ impl Channel {
     }
 
     /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. The sending half is closed by this.
-    /// A program that came to its end by [`Pending::from_env`](super::Pending::from_env) can have it over shared memory alone:
-    /// [`SalvageError::NotHeld`].
+    /// Over the socket link the process that made the [`pair`](super::pair) can have it, and no other: [`SalvageError::NotHeld`].
     ///
     /// # Errors
     /// [`SalvageError`]; nothing is changed then.
@@ -287,14 +289,8 @@ impl Channel {
         if self.peer.forked() {
             return Err(SalvageError::Forked);
         }
+        salvageable(self.salvages, &self.peer)?;
         let mut outgoing = lock(&self.outgoing);
-        if !outgoing.tx.salvages() {
-            return Err(SalvageError::NotHeld);
-        }
-        self.peer.look_now();
-        if !self.peer.is_dead() {
-            return Err(SalvageError::NotDead);
-        }
         // Whoever waits with the sending half is about to learn that as well.
         while matches!(outgoing.tx, Tx::Lent(_)) {
             (outgoing, _) = wait(&self.sent, outgoing, None);
@@ -308,15 +304,17 @@ pub(super) fn salvage(tx: &mut Tx) -> Result<Undelivered, SalvageError> {
     if tx.peer().forked() {
         return Err(SalvageError::Forked);
     }
-    // What no wait will change is said first.
-    if !tx.salvages() {
+    salvageable(tx.salvages(), tx.peer())?;
+    tx.salvage().map_err(SalvageError::Corrupt)
+}
+
+/// Whether there is salvage of this peer, and why not; what no wait will change is said first.
+fn salvageable(held: bool, peer: &Peer) -> Result<(), SalvageError> {
+    if !held {
         return Err(SalvageError::NotHeld);
     }
-    tx.peer().look_now();
-    if !tx.peer().is_dead() {
-        return Err(SalvageError::NotDead);
-    }
-    tx.salvage().map_err(SalvageError::Corrupt)
+    peer.look_now();
+    if peer.is_dead() { Ok(()) } else { Err(SalvageError::NotDead) }
 }
 
 impl Outgoing {

@@ -137,9 +137,8 @@ pub enum SalvageError {
     NotDead,
     /// What the peer left of its hand-out position is not what a correct peer writes.
     Corrupt(Corrupt),
-    /// The link is a socket, and this program came to its end by [`Pending::from_env`](super::Pending::from_env): what the peer had
-    /// not taken lay in the peer's socket, of which both ends of a [`pair`](super::pair) hold a duplicate, and a program that was
-    /// [started](super::spawn) with one does not. It could write there what the peer would salvage.
+    /// The link is a socket, and this process did not make its [`pair`](super::pair): what the peer had not taken lay in the peer's
+    /// socket, of which a duplicate is held by who made the pair, or started the worker, and by nobody else.
     NotHeld,
     /// This process was forked from the link's owner.
     Forked,
@@ -149,12 +148,13 @@ impl fmt::Display for SalvageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotDead => {
-                f.write_str("the peer may still take what it was sent: wait until it is told as died")
+                f.write_str("the peer is not known to be dead, and may still take what it was sent: wait until it is told ")?;
+                f.write_str("as died, which it never is without pidfds")
             }
             Self::Corrupt(corrupt) => corrupt.fmt(f),
             Self::NotHeld => f.write_str(
-                "what the peer had not taken is lost with its socket, which a program that was started with its end does not hold: \
-                 where it must be handed back, demand shared memory",
+                "what the peer had not taken is lost with its socket, of which only who made the pair or started the worker holds a \
+                 duplicate: salvage there, or demand shared memory",
             ),
             Self::Forked => Cause::Forked.fmt(f),
         }

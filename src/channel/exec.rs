@@ -79,7 +79,7 @@ pub fn spawn<N: AsRef<str>>(
         if variables.contains(&variable) {
             return Err(SpawnError::Twice { name: name.into() });
         }
-        // What its peer would salvage is not for the program to write.
+        // The program is not to hold what is its peer's.
         let Pending { offers, control, data, peer_data: _, options } = end;
         let sockets = inherit::pass(&mut command, [control, data]).map_err(|errno| failed(errno.into()))?;
         command.env(&variable, Mark { sockets, offers, options }.to_string());

@@ -85,8 +85,8 @@
 //! The survivor receives what the dead peer had committed, then [`Cause::Died`]; its sends answer the same. A peer that
 //! only let go of its sockets has [`Cause::HungUp`]: its process may go on, but over shared memory it gets no more space,
 //! so what it left ends within one capacity, as a dead peer's does. [`Receiver::partial`] tells of a message that was
-//! being streamed, and [`Channel::salvage`] hands back what the dead peer had not taken; a program that was started with its end
-//! can have that over shared memory alone, and is [told](SalvageError::NotHeld) so over a socket. A forked child's copy answers
+//! being streamed, and [`Channel::salvage`] hands back what the dead peer had not taken; over a socket only to the process that made the
+//! [`pair`], and the others are [told](SalvageError::NotHeld) so. A forked child's copy answers
 //! [`Cause::Forked`] and touches nothing. Nothing has a name, so nothing is left behind; but for a portable link, while its ends connect ([`LinkKind::Portable`]).
 
 mod duplex;
@@ -105,7 +105,7 @@ mod trusted;
 pub mod handshake {
     pub use crate::control::fallback::{Cause, End, Fallback, LinkChoice, Obstacle};
     pub use crate::control::identity::{Identity, IdentityError};
-    pub use crate::control::message::Terms;
+    pub use crate::control::message::{Reason, Refuse, Terms};
     pub use crate::control::refusal::Refusal;
 }
 

@@ -107,7 +107,7 @@ impl Options {
         self
     }
 
-    /// What this end accepts if the other one decides; anything by default.
+    /// What this end takes part in, whichever of the two decides; anything by default.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;

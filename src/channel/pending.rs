@@ -9,6 +9,7 @@ use crate::control::message_error::MessageError;
 use crate::control::refusal::Refusal;
 use crate::link::About;
 use crate::link::connect::{End, Sockets};
+use crate::sys::fork::Origin;
 use crate::sys::{Errno, deadline, socket};
 use std::fmt;
 use std::io;
@@ -25,9 +26,16 @@ pub struct Pending {
     pub(super) offers: bool,
     pub(super) control: OwnedFd,
     pub(super) data: OwnedFd,
-    /// A duplicate of the other end's data socket, for salvage.
-    pub(super) peer_data: Option<OwnedFd>,
+    pub(super) peer_data: Option<PeerData>,
     pub(super) options: Options,
+}
+
+/// A duplicate of the other end's data socket, for salvage: in the process that made the pair, and in no other. Who holds one can
+/// hold up whoever receives from that socket (`crate::link::socket`).
+#[derive(Debug)]
+pub(super) struct PeerData {
+    socket: OwnedFd,
+    origin: Origin,
 }
 
 /// Why two ends did not connect.
@@ -77,9 +85,8 @@ impl From<Errno> for ConnectError {
 /// Two ends of a channel, not connected yet. What `options` say of the link holds for both.
 ///
 /// Each holds three descriptors until it is connected: two sockets, and a duplicate of one of the other's, from which
-/// [`Channel::salvage`] reads if they carry the messages. An end that is passed to a program by [`spawn`](super::spawn) gives the
-/// duplicate up: whoever holds one could write into what its peer would salvage. So ends that are forked by hand have to trust each
-/// other with that.
+/// [`Channel::salvage`] reads if they carry the messages. It is for the process that made the pair. An end that a program is
+/// [started](super::spawn) with, or that connects in a forked child, gives it up, for its peer need not trust it.
 ///
 /// # Errors
 /// The error of `socketpair` or `dup`: no more descriptors can be opened, for example. `InvalidInput`: `max_message` is 0.
@@ -89,7 +96,9 @@ pub fn pair(options: &Options) -> io::Result<(Pending, Pending)> {
     }
     let (control, peer_control) = socket::pair()?;
     let (data, peer_data) = socket::pair()?;
-    let (held, peer_held) = (Some(peer_data.try_clone()?), Some(data.try_clone()?));
+    let origin = Origin::here();
+    let held = |socket: &OwnedFd| io::Result::Ok(Some(PeerData { socket: socket.try_clone()?, origin }));
+    let (held, peer_held) = (held(&peer_data)?, held(&data)?);
     let (options, peer_options) = (options.clone(), options.clone());
     let ours = Pending { offers: true, control, data, peer_data: held, options };
     let theirs = Pending {
@@ -111,8 +120,8 @@ impl Pending {
         self.connect_to(None)
     }
 
-    /// What this end accepts if the other one decides, instead of what it was made with: for a program that was started with
-    /// it, say. Of two ends of a [`pair`] the second one accepts.
+    /// What this end takes part in, whichever of the two decides, instead of what it was made with: for a program that was started
+    /// with it, say.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
@@ -130,6 +139,7 @@ impl Pending {
         let wish = self.options.wish(Identity::new(0, 0));
         let control = self.control.as_fd();
         let (end, established) = if self.offers {
+            wish.limits.check(&wish.terms).inspect_err(|refusal| drive::tell(control, refusal))?;
             let mut end = End::offering(wish);
             let established =
                 drive::offer(control, peer.as_ref().map(AsFd::as_fd), end.offer(), &mut end, until)?;
@@ -141,7 +151,8 @@ impl Pending {
             (end, established)
         };
         let about = About::of(&established);
-        let (control, data, peer_data) = (Arc::new(self.control), self.data, self.peer_data);
+        let held = self.peer_data.filter(|held| !held.origin.forked());
+        let (control, data, peer_data) = (Arc::new(self.control), self.data, held.map(|held| held.socket));
         let sockets = Sockets { control, data, watched: peer_data.is_some(), peer_data };
         let link = end.finish(established, sockets, peer)?;
         Ok(Channel::new(link.tx, link.rx, self.options.inbox_max, about))

@@ -147,9 +147,8 @@ impl Sender {
         self.tx.max_message()
     }
 
-    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. The sender is closed by this. A
-    /// program that came to its end by [`Pending::from_env`](super::Pending::from_env) can have it over shared memory alone:
-    /// [`SalvageError::NotHeld`].
+    /// What the peer, which is dead, had not taken, oldest first; nothing, once that was asked. The sender is closed by this. Over
+    /// the socket link the process that made the [`pair`](super::pair) can have it, and no other: [`SalvageError::NotHeld`].
     ///
     /// # Errors
     /// [`SalvageError`]; nothing is changed then.

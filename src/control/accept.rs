@@ -34,8 +34,9 @@ pub struct Acceptance {
     pub limits: Limits,
 }
 
-/// What an accepting end lets the offering end propose. It is refused in the handshake if it proposes more, before any
-/// memory is made: [`Refusal::Capacity`], [`Refusal::MaxMessage`].
+/// What an end takes part in. What an offering end proposes beyond that is refused in the handshake, before the accepting end makes
+/// or maps any memory; an offering end does not propose what its own limits forbid: [`Refusal::Capacity`],
+/// [`Refusal::MaxMessage`].
 ///
 /// ```
 /// use ringway::channel::{Limits, Options};
@@ -69,14 +70,17 @@ impl Limits {
         Ok(self)
     }
 
-    /// The largest `max_message`, in bytes. An end keeps a message that is streamed to it, as it comes: up to so much.
+    /// The largest `max_message`, in bytes. An end keeps a message that is streamed to it, as it comes: up to so much. With 0 every
+    /// channel is refused.
     #[must_use]
     pub fn max_message(mut self, bytes: u64) -> Self {
         self.max_message = bytes;
         self
     }
 
-    fn check(self, terms: &Terms) -> Result<(), Refusal> {
+    /// # Errors
+    /// [`Refusal::Capacity`], [`Refusal::MaxMessage`].
+    pub(crate) fn check(self, terms: &Terms) -> Result<(), Refusal> {
         let proposed = terms.to_acceptor.max(terms.to_offerer);
         if proposed > self.capacity {
             return Err(Refusal::Capacity { proposed, limit: self.capacity });

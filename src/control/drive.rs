@@ -127,6 +127,13 @@ pub fn accept(
     run(Session::accept(acceptance, Instant::now(), until), socket, peer, &mut Accepting(host))
 }
 
+/// Tells the other end why this one does not even begin. If it cannot be told that, it will see that this one hung up.
+pub(crate) fn tell(socket: BorrowedFd<'_>, refusal: &Refusal) {
+    if let Some(notice) = refusal.notice() {
+        let _ = socket::send(socket, &notice.encode());
+    }
+}
+
 fn run<M: Machine>(
     mut session: Session<M>,
     socket: BorrowedFd<'_>,

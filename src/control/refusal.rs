@@ -198,18 +198,12 @@ impl fmt::Display for Refusal {
             ),
             Self::Capacity { proposed, limit } => {
                 let (proposed, limit) = (proposed.bytes(), limit.bytes());
-                write!(
-                    f,
-                    "the peer proposes a capacity of {proposed} bytes; allow it here or lower it there: "
-                )?;
-                write!(f, "the limit is {limit}")
+                let advice = "allow it to the end that is limited, or propose less";
+                write!(f, "a capacity of {proposed} bytes is proposed: {advice}; the limit is {limit}")
             }
             Self::MaxMessage { proposed, limit } => {
-                write!(
-                    f,
-                    "the peer proposes messages of up to {proposed} bytes; allow them here or lower it there: "
-                )?;
-                write!(f, "the limit is {limit}")
+                let advice = "allow them to the end that is limited, or propose less";
+                write!(f, "messages of up to {proposed} bytes are proposed: {advice}; the limit is {limit}")
             }
             Self::Peer(refuse) => write!(f, "the peer refused: {refuse}"),
             Self::Io { call, errno } => write!(

@@ -9,7 +9,7 @@
 //! | at once (`try_send`, a grant, a batch) | half, a quarter, half of the ring | one packet |
 //! | waits by | polling, then a futex | `poll` |
 //! | polls before it sleeps | as [`Wait`](crate::wait::spin::Wait) says | no |
-//! | death is told by | the watch thread (over named memory without futexes: `poll`) | the pidfd, in the same `poll`; an end of a pair also by the watch thread, or a `poll` a send |
+//! | death is told by | the watch thread (over named memory without futexes: `poll`) | the pidfd, in the same `poll`; to who made a pair also by the watch thread, or a `poll` a send |
 //! | undelivered is | from the dead end's cursor on | what is left in its socket, if a duplicate of that is held |
 //!
 //! # Which, and why

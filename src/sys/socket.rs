@@ -1,7 +1,8 @@
 //! Packets and descriptors between two processes: `AF_UNIX`, `SOCK_SEQPACKET`.
 //!
-//! A packet arrives whole or not at all, and one receive call takes one. No call here blocks except
-//! [`wait_any`], and none raises `SIGPIPE`.
+//! A packet arrives whole or not at all, and one receive call takes one. No call here waits for the peer except
+//! [`wait_any`], and none raises `SIGPIPE`. But a receive waits for every other one on the same socket (Linux, `iolock`), and one that
+//! copies into a page which is not there may take as long as it likes: so nobody else may hold a socket that is received from.
 //!
 //! Descriptors from a peer are the one thing that a *hostile* packet could leave behind, so each has an owner
 //! from the moment it exists here, and they are handed out all or not at all.
@@ -134,6 +135,11 @@ pub(crate) fn recv_with_fds(fd: impl AsFd, buffer: &mut [u8], fds: &mut Vec<Owne
         fds.append(&mut arrived);
     }
     Ok(received)
+}
+
+/// Whether there is a packet with something in it; `false` also where that cannot be asked.
+pub(crate) fn has_packets(fd: impl AsFd) -> bool {
+    rustix::io::ioctl_fionread(fd).is_ok_and(|bytes| bytes > 0)
 }
 
 /// Whether the peer's end is closed, or shut for sending. A receive that took 0 bytes took an empty packet if not.

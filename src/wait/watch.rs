@@ -1,4 +1,4 @@
-//! The watch thread: tells links over shared memory, and ends of a pair over sockets, that their peer is gone.
+//! The watch thread: tells links over shared memory, and over sockets who made the pair, that their peer is gone.
 //!
 //! One for each process that has such a link, or is a worker, unless it has no futexes, blocked in `epoll_wait` on the links' control
 //! sockets (hang-up only) and their peers' pidfds, with all signals blocked. A forked child that makes links of its own starts its own.

@@ -5,7 +5,7 @@ use crate::channel::{Channel, LinkChoice, Options, Pending, pair};
 use crate::link::error::Cause;
 use crate::sys::pidfd::{Pid, Signal};
 use crate::sys::process;
-use crate::sys::tests::{alone, fork_child, raw, until};
+use crate::sys::tests::{alone, fork_child, is_asleep, raw, thread_id, until};
 
 const LINKS: [LinkChoice; 2] = [LinkChoice::Shm, LinkChoice::Socket];
 
@@ -19,6 +19,7 @@ fn taken_from(link: LinkChoice, offers: bool, change: impl FnOnce(Pending) -> Pe
         drop(ours.take());
         let channel = theirs.take().unwrap().connect().unwrap();
         assert_eq!(&*channel.recv().unwrap(), b"taken");
+        assert_eq!(channel.salvage().unwrap_err(), elsewhere(link));
         channel.send(b"one was taken").unwrap();
         raw::pause()
     });
@@ -29,6 +30,11 @@ fn taken_from(link: LinkChoice, offers: bool, change: impl FnOnce(Pending) -> Pe
     }
     assert_eq!(&*channel.recv().unwrap(), b"one was taken");
     (channel, child)
+}
+
+/// What a process is told that did not make the pair, while its peer lives.
+fn elsewhere(link: LinkChoice) -> SalvageError {
+    if link == LinkChoice::Shm { SalvageError::NotDead } else { SalvageError::NotHeld }
 }
 
 fn kill(child: Pid) {
@@ -59,7 +65,7 @@ fn what_a_killed_peer_had_not_taken_is_handed_back_once_over_each_link_whichever
     });
 }
 
-/// As without an end of the peer's socket here; the kernel would not tell it, with that.
+/// As the kernel does not tell a sender that holds its peer's socket.
 #[test]
 fn an_end_that_is_not_called_is_told_of_the_death_over_each_link() {
     alone(|| {
@@ -73,15 +79,26 @@ fn an_end_that_is_not_called_is_told_of_the_death_over_each_link() {
     });
 }
 
-/// As an end is that came to a program by `from_env`. That nothing can be known is no reason to say that there was nothing.
+/// As an end is in a forked child, and in a program that was started with it. That nothing can be known is no reason to say that
+/// there was nothing.
 #[test]
 fn an_end_without_its_peers_socket_says_that_it_cannot_salvage_and_learns_of_the_death() {
     alone(|| {
         of_each_end(|link, offers| {
             let (channel, child) = taken_from(link, offers, |ours| Pending { peer_data: None, ..ours });
-            let alive = if link == LinkChoice::Shm { SalvageError::NotDead } else { SalvageError::NotHeld };
-            assert_eq!(channel.salvage().unwrap_err(), alive);
-            kill(child);
+            while channel.try_send(&[0; 1000]).is_ok() {}
+            std::thread::scope(|scope| {
+                // Whoever waits has the sending half, and the answer is the same.
+                let (channel, (tell, told)) = (&channel, std::sync::mpsc::channel());
+                scope.spawn(move || {
+                    tell.send(thread_id()).unwrap();
+                    channel.send(&[0; 1000]).unwrap_err()
+                });
+                let waiting = told.recv().unwrap();
+                until(|| is_asleep(waiting));
+                assert_eq!(channel.salvage().unwrap_err(), elsewhere(link));
+                kill(child);
+            });
             until(|| channel.try_send(b"late") == Err(TrySendError::Disconnected(Cause::Died)));
             match channel.salvage() {
                 Ok(undelivered) => assert_eq!((link, undelivered.take(3).count()), (LinkChoice::Shm, 3)),

@@ -12,7 +12,7 @@
 //! | closed | a word | a note on the control socket, then `shutdown` of that half |
 //! | hung up | the watch thread, once the pidfd kept silent | the control socket, which only the peer holds; likewise |
 //! | died | the watch thread | the pidfd |
-//! | salvage | from the cursor on | what is left at the peer's end of the data socket, of which a master and an end of a pair hold a duplicate |
+//! | salvage | from the cursor on | what is left at the peer's end of the data socket, of which a master, or who made the pair, holds a duplicate |
 //!
 //! `shutdown` acts on the socket and not on a descriptor, so the duplicate does not hide it. It does hide the
 //! peer's death from the data socket, which is what the pidfd and the control socket are for. Who waits or receives looks at
@@ -49,17 +49,17 @@
 //! - Each message costs two system calls, and a third where the buffer for it is shorter than a packet.
 //! - Polling would cost as much as sleeping: [`Wait`](crate::wait::spin::Wait) is not looked at.
 //! - A send to a peer that hung up, and whose end is held here, is an `Ok` until it is told, up to half a second later.
-//! - Where an end of a pair was forked by hand, its peer holds a duplicate of its socket: see below.
+//! - Who holds a dead peer's socket besides can keep salvage waiting: see below.
 //!
 //! # What a peer can do
 //! Every packet is checked before anything of it is handed out: see [`packet`]. Descriptors that come with one are
 //! closed by the kernel, since nobody asks for them. A packet that is empty, too long or wrong makes the link
 //! corrupt; a message that never ends costs one visit at most 64 packets and as much memory as arrived, up to
 //! `max_message`. Whoever holds a dead peer's end of the socket besides can add nothing once the death is known.
-//! A peer that holds a duplicate of *this* end can read there only what it has sent itself, and write there only what it would
-//! receive itself: of which the rest is salvaged when it is dead, as if this end had sent it. So a program that is started with an end
-//! gets none. Nobody can add to that once it is salvaged, and each packet's form is checked. That such a peer could make the socket
-//! block does not matter, for every call says that it must not. tests:
+//! It can keep salvage waiting, though: the kernel lets one receive at a time copy from a socket (`iolock`), whatever the call says
+//! of waiting, and one that copies into a page which does not come does not end while its process lives. For the same reason nobody holds a
+//! duplicate of a living end's socket but the process that started the peer, or made the pair; and what can be done to a socket through
+//! a duplicate (its buffer made small, say) is done to both. tests: `whoever_else_holds_a_dead_peers_socket_adds_nothing`,
 //! `whoever_holds_this_ends_socket_adds_nothing_once_it_salvages`
 
 mod grant;

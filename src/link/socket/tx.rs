@@ -131,7 +131,7 @@ impl SocketTx {
     #[cold]
     fn gone(&self) -> Result<(), TxError> {
         if !self.peer.is_dead() {
-            // Nobody watches: a hang-up that was a death is found to be one by looking again.
+            // A hang-up that was a death is found to be one by looking again.
             self.wire.look(&self.peer, Interest::HangUp);
         }
         if self.peer.cause().is_some() { Err(self.shut()) } else { Ok(()) }
