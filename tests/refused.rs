@@ -26,7 +26,7 @@ fn talk(ours: &Channel, theirs: &Channel) {
     }
 }
 
-/// Two ends that the system refuses nothing but what `resource` says; the watch thread of this process runs before.
+/// What becomes of `body` while this process may have no more of `resource`.
 fn limited<T>(resource: Resource, current: u64, body: impl FnOnce() -> T) -> T {
     let unlimited = getrlimit(resource);
     setrlimit(resource, Rlimit { current: Some(current), ..unlimited }).unwrap();

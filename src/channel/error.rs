@@ -132,8 +132,8 @@ operation_error! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SalvageError {
-    /// The peer's process is not known to have ended: it could still take what is there. Without pidfds no death is ever known,
-    /// but as a hang-up.
+    /// The peer's process is not known to have ended: it could still take what is there. Without a pidfd of the peer (it could open
+    /// none, or descriptors cannot be passed) no death is ever known, but as a hang-up.
     NotDead,
     /// What the peer left of its hand-out position is not what a correct peer writes.
     Corrupt(Corrupt),
@@ -149,7 +149,7 @@ impl fmt::Display for SalvageError {
         match self {
             Self::NotDead => {
                 f.write_str("the peer is not known to be dead, and may still take what it was sent: wait until it is told ")?;
-                f.write_str("as died, which it never is without pidfds")
+                f.write_str("as died, which it never is where its pidfd could not be had")
             }
             Self::Corrupt(corrupt) => corrupt.fmt(f),
             Self::NotHeld => f.write_str(

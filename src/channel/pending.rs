@@ -30,8 +30,8 @@ pub struct Pending {
     pub(super) options: Options,
 }
 
-/// A duplicate of the other end's data socket, for salvage: in the process that made the pair, and in no other. Who holds one can
-/// hold up whoever receives from that socket (`crate::link::socket`).
+/// A duplicate of the other end's data socket, for salvage: kept in the process that made the pair, and in no other. Who holds one
+/// can hold up whoever receives from that socket (`crate::link::socket`).
 #[derive(Debug)]
 pub(super) struct PeerData {
     socket: OwnedFd,
@@ -134,8 +134,9 @@ impl Pending {
     }
 
     /// Connects with the other end, whose process is `peer` if that is known.
-    pub(crate) fn connect_to(self, peer: Option<OwnedFd>) -> Result<Channel, ConnectError> {
+    pub(crate) fn connect_to(mut self, peer: Option<OwnedFd>) -> Result<Channel, ConnectError> {
         let until = deadline::after(Instant::now(), self.options.handshake_timeout);
+        self.peer_data = self.peer_data.take().filter(|held| !held.origin.forked());
         let wish = self.options.wish(Identity::new(0, 0));
         let control = self.control.as_fd();
         let (end, established) = if self.offers {
@@ -151,8 +152,8 @@ impl Pending {
             (end, established)
         };
         let about = About::of(&established);
-        let held = self.peer_data.filter(|held| !held.origin.forked());
-        let (control, data, peer_data) = (Arc::new(self.control), self.data, held.map(|held| held.socket));
+        let (control, data, peer_data) =
+            (Arc::new(self.control), self.data, self.peer_data.map(|held| held.socket));
         let sockets = Sockets { control, data, watched: peer_data.is_some(), peer_data };
         let link = end.finish(established, sockets, peer)?;
         Ok(Channel::new(link.tx, link.rx, self.options.inbox_max, about))

@@ -3,7 +3,7 @@
 //! | | [`shm`] | [`socket`] |
 //! |---|---|---|
 //! | carries a message | one ring each way, in sealed memory | `SOCK_SEQPACKET`, one record a packet |
-//! | system calls while both ends are awake | none, but for memory in the first lap | one to send, one or two to receive |
+//! | system calls while both ends are awake | none, but for memory in the first lap | one to send, two where each send looks for the peer, one or two to receive |
 //! | needs | memfd, seals, futex, descriptors that can be passed | what was inherited at the start |
 //! | `Full` means | the ring is | the kernel's buffer is |
 //! | at once (`try_send`, a grant, a batch) | half, a quarter, half of the ring | one packet |
@@ -35,7 +35,8 @@
 //! - What came before an end is received before the end is told, with its cause ([`error::Cause`]). tests:
 //!   `nothing_that_was_sent_before_the_close_is_lost`, `what_was_sent_is_received_before_the_end_is_told`
 //! - A hang-up is not a death: only a pidfd tells that nothing can change any more, and only then is there salvage. While
-//!   the pidfd may still tell, the hang-up is not told: `try_recv` says *empty* and `try_send` *full*. tests:
+//!   the pidfd may still tell, the hang-up is not told: `try_recv` says *empty*, and `try_send` takes what there is room for, or says
+//!   *full*. tests:
 //!   `a_hang_up_that_was_the_beginning_of_a_death_is_told_as_a_death`,
 //!   `a_hang_up_or_an_end_that_was_the_beginning_of_a_death_is_told_as_a_death`,
 //!   `what_came_before_a_hang_up_is_received_and_so_is_what_comes_after`

@@ -2,7 +2,8 @@
 //!
 //! A packet arrives whole or not at all, and one receive call takes one. No call here waits for the peer except
 //! [`wait_any`], and none raises `SIGPIPE`. But a receive waits for every other one on the same socket (Linux, `iolock`), and one that
-//! copies into a page which is not there may take as long as it likes: so nobody else may hold a socket that is received from.
+//! copies into a page which is not there may take as long as it likes: so nobody may hold a socket that is received from whom its owner
+//! need not trust.
 //!
 //! Descriptors from a peer are the one thing that a *hostile* packet could leave behind, so each has an owner
 //! from the moment it exists here, and they are handed out all or not at all.

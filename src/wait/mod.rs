@@ -70,9 +70,10 @@
 //! `the_gap_is_a_long_one_only_while_much_comes`, `who_has_sent_waits_for_an_answer`
 //!
 //! # The watch thread
-//! A process with links over shared memory has, if it has futexes, one thread in `epoll_wait` on its links' control sockets
-//! (hang-up) and its peers' pidfds, with all signals blocked ([`watch`]); so has each worker, which does not outlive its master. On news it sets the link's flag, fences, swaps the
-//! wait words to 0 and wakes. A dying process closes its sockets before its pidfd tells, so a hang-up is passed on only after half a second in
+//! A process with links over shared memory, or with ends of a pair that it made, has, if it has futexes, one thread in `epoll_wait`
+//! on those links' control sockets (hang-up) and their peers' pidfds, with all signals blocked ([`watch`]); so has each worker, which
+//! does not outlive its master. On news it sets the link's flag, and over shared memory fences, swaps the wait words to 0 and wakes;
+//! over a socket it rings a bell. A dying process closes its sockets before its pidfd tells, so a hang-up is passed on only after half a second in
 //! which the pidfd was silent, and a death at once. A peer killed between its commit and its wake-up is thereby as good as
 //! one that finished. Where two threads make a process's first links at the same moment, they share one. tests:
 //! `what_was_committed_by_a_producer_killed_before_its_wake_up_is_delivered`,

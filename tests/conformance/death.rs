@@ -106,6 +106,10 @@ pub fn a_process_that_exits_is_gone_like_a_killed_one(setting: &Setting) {
         assert_eq!(payload::check(&channel.recv().unwrap()), (0, number));
     }
     is_gone(setting, &channel);
+    // Of a hang-up nobody knows whether it was a death.
+    let salvage = channel.salvage().map(|undelivered| undelivered.count());
+    let expected = if setting.death() == Cause::Died { Ok(0) } else { Err(SalvageError::NotDead) };
+    assert_eq!(salvage, expected);
 }
 
 /// It neither receives nor waits, by which others learn of a death.

@@ -46,9 +46,9 @@
 //! # What is weaker than over shared memory
 //! - A batch is handed out as one: when the receiver is killed after it has taken the first message of a batch, the
 //!   others are gone with it.
-//! - Each message costs two system calls, and a third where the buffer for it is shorter than a packet.
+//! - Each message costs two system calls, and a third where the buffer for it is shorter than a packet. Where the peer's end is held
+//!   here and no watch thread can be had, a send costs a `poll` more.
 //! - Polling would cost as much as sleeping: [`Wait`](crate::wait::spin::Wait) is not looked at.
-//! - A send to a peer that hung up, and whose end is held here, is an `Ok` until it is told, up to half a second later.
 //! - Who holds a dead peer's socket besides can keep salvage waiting: see below.
 //!
 //! # What a peer can do
@@ -57,9 +57,11 @@
 //! corrupt; a message that never ends costs one visit at most 64 packets and as much memory as arrived, up to
 //! `max_message`. Whoever holds a dead peer's end of the socket besides can add nothing once the death is known.
 //! It can keep salvage waiting, though: the kernel lets one receive at a time copy from a socket (`iolock`), whatever the call says
-//! of waiting, and one that copies into a page which does not come does not end while its process lives. For the same reason nobody holds a
-//! duplicate of a living end's socket but the process that started the peer, or made the pair; and what can be done to a socket through
-//! a duplicate (its buffer made small, say) is done to both. tests: `whoever_else_holds_a_dead_peers_socket_adds_nothing`,
+//! of waiting, and one that copies into a page which does not come does not end while its process lives. For the same reason a
+//! duplicate of a living end's socket is held only by the process that started the peer, or made the pair, and not by the peer; and
+//! what can be done to a socket through a duplicate (its buffer made small, say) is done to both. A child that is forked later has all
+//! that its parent has, these too, until it drops them or executes a program: who must not trust it starts it by
+//! [`spawn`](crate::channel::spawn), or forks it first. tests: `whoever_else_holds_a_dead_peers_socket_adds_nothing`,
 //! `whoever_holds_this_ends_socket_adds_nothing_once_it_salvages`
 
 mod grant;

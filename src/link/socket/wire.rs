@@ -185,8 +185,11 @@ impl Wire {
 }
 
 /// Polling was denied since the link was made, or the kernel had no memory for it: whoever waits looks again and again, but
-/// not at full speed. `false`: the deadline has passed.
+/// not at full speed; a mere look does not wait. `false`: the deadline has passed.
 fn doze_before(until: Option<Instant>) -> bool {
-    doze();
-    until.is_none_or(|until| Instant::now() < until)
+    let due = || until.is_none_or(|until| Instant::now() < until);
+    due() && {
+        doze();
+        due()
+    }
 }
