@@ -160,6 +160,22 @@ fn who_loses_poll_naps_until_there_is_news() {
     });
 }
 
+/// The watch thread polls then. It could not wait from the first; it finds a second link as it found the first one.
+#[test]
+fn who_may_not_wait_on_an_epoll_is_told_the_end_all_the_same() {
+    alone!(|| {
+        for errno in ERRORS {
+            let process = child::fork(|| {
+                let calls = [libc::SYS_epoll_wait, libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2];
+                calls.iter().for_each(|call| deny_process(*call, errno));
+                goes_on_without(&[], errno, LinkChoice::Shm, Cause::Died);
+                goes_on_without(&[], errno, LinkChoice::Shm, Cause::Died);
+            });
+            process.succeeds();
+        }
+    });
+}
+
 /// A channel over a socket, whose other end is a child's.
 fn over_a_socket(theirs: impl FnOnce(Channel)) -> (child::Child, Channel) {
     let (ours, other) = pair(&options(LinkChoice::Socket)).unwrap();

@@ -3,14 +3,17 @@
 //! One for each process that has such a link, or is a worker, unless it has no futexes, blocked in `epoll_wait` on the links' control
 //! sockets (hang-up only) and their peers' pidfds, with all signals blocked. A forked child that makes links of its own starts its own.
 //!
+//! If it may not wait on an epoll any more it polls, and looks at least each [100 ms](LONGEST_NAP) which links there are.
+//!
 //! A dying process closes its sockets before its pidfd tells. So a hang-up is not passed on for what it seems while the
 //! link doubts it ([`Watched::hung_up`]): the thread asks again when the link says, and sleeps in between like before.
 
+use super::nap::{LONGEST_NAP, doze};
 use crate::sync::published::Published;
-use crate::sys::epoll::{Epoll, Interest};
+use crate::sys::epoll::{Epoll, Interest, Ready};
 use crate::sys::fork::Origin;
-use crate::sys::{Result, process};
-use std::collections::HashMap;
+use crate::sys::{Result, process, socket};
+use std::collections::{HashMap, HashSet};
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
@@ -133,7 +136,16 @@ fn run(epoll: &Epoll, watched: &Mutex<Entries>) {
     let mut ready = Vec::new();
     // The links whose hang-up is in doubt, and until when.
     let mut doubtful: HashMap<u64, Instant> = HashMap::new();
-    while epoll.wait(&mut ready, doubtful.values().min().copied()).is_ok() {
+    // Where the epoll cannot be waited on, what it would tell no more.
+    let mut told: Option<HashSet<u64>> = None;
+    loop {
+        let until = doubtful.values().min().copied();
+        if told.is_none() && epoll.wait(&mut ready, until).is_err() {
+            told = Some(HashSet::new());
+        }
+        if let Some(told) = &mut told {
+            poll(watched, told, &mut ready, until);
+        }
         for event in ready.drain(..) {
             let Some(watched) = find(event.token & !PIDFD) else { continue };
             let (control, pidfd) = watched.descriptors();
@@ -152,5 +164,28 @@ fn run(epoll: &Epoll, watched: &Mutex<Entries>) {
             }
             None => false,
         });
+    }
+}
+
+/// What the epoll would tell that has not been `told`, or nothing if there is nothing for a while.
+fn poll(watched: &Mutex<Entries>, told: &mut HashSet<u64>, ready: &mut Vec<Ready>, until: Option<Instant>) {
+    let present = |(token, watched): (&u64, &Weak<dyn Watched>)| Some((*token, watched.upgrade()?));
+    let entries = watched.lock().unwrap_or_else(PoisonError::into_inner);
+    let links: Vec<_> = entries.by_token.iter().filter_map(present).collect();
+    drop(entries);
+    let descriptors = links.iter().flat_map(|(token, link)| {
+        let (control, pidfd) = link.descriptors();
+        let control = control.map(|control| (*token, (control, Interest::HangUp)));
+        let pidfd = pidfd.map(|pidfd| (token | PIDFD, (pidfd, Interest::Readable)));
+        control.into_iter().chain(pidfd)
+    });
+    let (tokens, asked): (Vec<_>, Vec<_>) = descriptors.filter(|(token, _)| !told.contains(token)).unzip();
+    let soon = Instant::now() + LONGEST_NAP;
+    if socket::wait_any(&asked, ready, Some(until.map_or(soon, |until| until.min(soon)))).is_err() {
+        doze();
+    }
+    for event in ready {
+        event.token = tokens[event.token as usize];
+        told.insert(event.token);
     }
 }
