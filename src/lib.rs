@@ -64,8 +64,8 @@
 //! No signal handler, no `waitpid(-1)`, no change to the environment (tests:
 //! `a_cluster_changes_no_signal_handler_and_no_environment_at_either_end`), nothing on the standard streams (tests:
 //! `the_library_prints_nothing`), no panic in what ships (tests: `the_library_does_not_panic`). A process that has a
-//! link over shared memory, or made a [`pair`](channel::pair), and has futexes, has one more thread, `ringway-watch`, asleep and with all signals blocked; one that has a
-//! cluster has `ringway-cluster` too, however many workers there are. tests:
+//! link over shared memory, or made a [`pair`](channel::pair), and has futexes, has one more thread, `ringway-watch`, asleep
+//! and with all signals blocked; one that has a cluster has `ringway-cluster` too, however many workers there are. tests:
 //! `the_threads_of_a_cluster_block_every_signal`, `nothing_runs_in_a_cluster_that_has_nothing_to_do`,
 //! `a_master_has_no_thread_for_each_worker`
 //!

@@ -3,8 +3,8 @@
 //! One variable of the environment for each end names its two sockets by number *and* inode, and says what the end was
 //! made with: `RINGWAY_CHANNEL_<name>=2,<fd>:<inode>,<fd>:<inode>,<role>,<link>,<wait>,<memory>,<capacity>,
 //! <max_message>,<inbox_max>,<nanoseconds>,<largest capacity>,<largest max_message>` (format 2; control socket, data socket; times
-//! and sizes in full; the last two are the end's [`Limits`]). It is never taken out of the environment, so every later process inherits it too: whoever does not have those very sockets under those
-//! numbers is not meant.
+//! and sizes in full; the last two are the end's [`Limits`]). It is never taken out of the environment, so every later
+//! process inherits it too: whoever does not have those very sockets under those numbers is not meant.
 
 use super::options::Options;
 use super::pending::Pending;

@@ -85,9 +85,10 @@
 //! The survivor receives what the dead peer had committed, then [`Cause::Died`]; its sends answer the same. A peer that
 //! only let go of its sockets has [`Cause::HungUp`]: its process may go on, but over shared memory it gets no more space,
 //! so what it left ends within one capacity, as a dead peer's does. [`Receiver::partial`] tells of a message that was
-//! being streamed, and [`Channel::salvage`] hands back what the dead peer had not taken; over a socket only to the process that made the
-//! [`pair`], and the others are [told](SalvageError::NotHeld) so. A forked child's copy answers
-//! [`Cause::Forked`] and touches nothing. Nothing has a name, so nothing is left behind; but for a portable link, while its ends connect ([`LinkKind::Portable`]).
+//! being streamed, and [`Channel::salvage`] hands back what the dead peer had not taken; over a socket
+//! only to the process that made the [`pair`], and the others are [told](SalvageError::NotHeld) so. A forked child's copy
+//! answers [`Cause::Forked`] and touches nothing. Nothing has a name, so nothing is left behind; but for a portable link,
+//! while its ends connect ([`LinkKind::Portable`]).
 
 mod duplex;
 pub mod error;

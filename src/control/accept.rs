@@ -78,6 +78,8 @@ impl Limits {
         self
     }
 
+    /// Whether they allow these terms.
+    ///
     /// # Errors
     /// [`Refusal::Capacity`], [`Refusal::MaxMessage`].
     pub(crate) fn check(self, terms: &Terms) -> Result<(), Refusal> {

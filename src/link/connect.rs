@@ -32,7 +32,7 @@ pub(crate) struct Wish {
     /// Whether this end's ring gets its memory now.
     pub(crate) prefault: bool,
     pub(crate) terms: Terms,
-    /// What it accepts of the other end's.
+    /// What it takes part in.
     pub(crate) limits: Limits,
     pub(crate) identity: Identity,
 }

@@ -62,6 +62,10 @@ impl SegmentError {
         move |errno| Self::Call { call, errno: errno.raw_os_error() }
     }
 
+    pub(super) fn denied((call, errno): (&'static str, Errno)) -> Self {
+        Self::call(call)(errno)
+    }
+
     /// What failed or was wrong, in a word or two.
     #[must_use]
     pub fn what(&self) -> &'static str {

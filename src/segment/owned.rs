@@ -66,7 +66,7 @@ impl OwnedSegment {
             errno => SegmentError::call("F_ADD_SEALS")(errno),
         })?;
         check(fd, FIXED_SIZE, UNWRITABLE, len)?;
-        let mapping = Mapping::read_write(fd, len).map_err(SegmentError::call("mmap"))?;
+        let mapping = Mapping::read_write(fd, len).map_err(SegmentError::denied)?;
         Self::seal(mapping, fd, capacity)
     }
 
@@ -131,7 +131,7 @@ impl OwnedSegment {
 /// An unsealed memfd and its mapping.
 pub(super) fn create_mapped(len: usize) -> Result<(Mapping, OwnedFd), SegmentError> {
     let fd = memfd::create(len as u64).map_err(not_made)?;
-    let mapping = Mapping::read_write(&fd, len).map_err(SegmentError::call("mmap"))?;
+    let mapping = Mapping::read_write(&fd, len).map_err(SegmentError::denied)?;
     Ok((mapping, fd))
 }
 

@@ -26,7 +26,7 @@ impl PeerSegment {
         }
         let len = capacity.segment_len();
         check(&fd, SEGMENT_SEALS, SealFlags::empty(), len)?;
-        let mapping = Mapping::read_only(&fd, len).map_err(SegmentError::call("mmap"))?;
+        let mapping = Mapping::read_only(&fd, len).map_err(SegmentError::denied)?;
         Ok(Self { view: SegmentView::new(mapping, capacity) })
     }
 

@@ -40,7 +40,7 @@ impl WaitPage {
     pub(crate) fn open(fd: OwnedFd) -> Result<Self, SegmentError> {
         // It must not be closed to one of its two writers.
         check(&fd, REQUIRED, UNWRITABLE, PAGE)?;
-        let mapping = Mapping::read_write(&fd, PAGE).map_err(SegmentError::call("mmap"))?;
+        let mapping = Mapping::read_write(&fd, PAGE).map_err(SegmentError::denied)?;
         Ok(Self::at(mapping))
     }
 

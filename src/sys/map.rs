@@ -23,21 +23,27 @@ pub(crate) struct Mapping {
     origin: Origin,
 }
 
+/// The name of the call that failed, and the kernel's answer.
+pub(crate) type Denied = (&'static str, Errno);
+
 impl Mapping {
     /// Maps the first `len` bytes for reading and writing.
-    pub(crate) fn read_write(fd: impl AsFd, len: usize) -> Result<Self> {
+    ///
+    /// # Errors
+    /// The call that failed, `mmap` or `madvise`, and why.
+    pub(crate) fn read_write(fd: impl AsFd, len: usize) -> std::result::Result<Self, Denied> {
         Self::finish(MmapOptions::new().len(len).map_raw(fd.as_fd().as_raw_fd()))
     }
 
-    /// Maps the first `len` bytes for reading.
-    pub(crate) fn read_only(fd: impl AsFd, len: usize) -> Result<Self> {
+    /// Maps the first `len` bytes for reading. Errors as [`Mapping::read_write`].
+    pub(crate) fn read_only(fd: impl AsFd, len: usize) -> std::result::Result<Self, Denied> {
         Self::finish(MmapOptions::new().len(len).map_raw_read_only(fd.as_fd().as_raw_fd()))
     }
 
-    fn finish(mapped: std::io::Result<MmapRaw>) -> Result<Self> {
-        let map = mapped.map_err(|error| errno(&error))?;
-        let origin = Origin::guarded()?;
-        map.advise(Advice::DontFork).map_err(|error| errno(&error))?;
+    fn finish(mapped: std::io::Result<MmapRaw>) -> std::result::Result<Self, Denied> {
+        let map = mapped.map_err(|error| ("mmap", errno(&error)))?;
+        let origin = Origin::guarded().map_err(|errno| ("madvise", errno))?;
+        map.advise(Advice::DontFork).map_err(|error| ("madvise", errno(&error)))?;
         Ok(Self { map: ManuallyDrop::new(map), origin })
     }
 

@@ -73,9 +73,9 @@
 //! A process with links over shared memory, or with ends of a pair that it made, has, if it has futexes, one thread in `epoll_wait`
 //! on those links' control sockets (hang-up) and their peers' pidfds, with all signals blocked ([`watch`]); so has each worker, which
 //! does not outlive its master. On news it sets the link's flag, and over shared memory fences, swaps the wait words to 0 and wakes;
-//! over a socket it rings a bell. A dying process closes its sockets before its pidfd tells, so a hang-up is passed on only after half a second in
-//! which the pidfd was silent, and a death at once. A peer killed between its commit and its wake-up is thereby as good as
-//! one that finished. Where two threads make a process's first links at the same moment, they share one. tests:
+//! over a socket it rings a bell. A dying process closes its sockets before its pidfd tells, so a hang-up is passed on only
+//! after half a second in which the pidfd was silent, and a death at once. A peer killed between its commit and its wake-up
+//! is thereby as good as one that finished. Where two threads make a process's first links at the same moment, they share one. tests:
 //! `what_was_committed_by_a_producer_killed_before_its_wake_up_is_delivered`,
 //! `a_commit_and_the_death_of_another_process_wake_the_same_sleeper`,
 //! `a_hang_up_that_was_the_beginning_of_a_death_is_told_as_a_death`,

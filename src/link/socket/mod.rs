@@ -12,7 +12,7 @@
 //! | closed | a word | a note on the control socket, then `shutdown` of that half |
 //! | hung up | the watch thread, once the pidfd kept silent | the control socket, which only the peer holds; likewise |
 //! | died | the watch thread | the pidfd |
-//! | salvage | from the cursor on | what is left at the peer's end of the data socket, of which a master, or who made the pair, holds a duplicate |
+//! | salvage | from the cursor on | what is left at the peer's end of the data socket, of which the master, or who made the pair, has a duplicate |
 //!
 //! `shutdown` acts on the socket and not on a descriptor, so the duplicate does not hide it. It does hide the
 //! peer's death from the data socket, which is what the pidfd and the control socket are for. Who waits or receives looks at

@@ -71,9 +71,9 @@ fn punching_a_hole_into_a_segment() {
 #[test]
 fn mapping_a_segment_for_writing() {
     let given = Given::new();
-    assert_eq!(Mapping::read_write(&given.fd, LEN).unwrap_err(), Errno::PERM);
+    assert_eq!(Mapping::read_write(&given.fd, LEN).unwrap_err(), ("mmap", Errno::PERM));
     let reopened = reopen(&given.fd, OFlags::RDWR).unwrap();
-    assert_eq!(Mapping::read_write(&reopened, LEN).unwrap_err(), Errno::PERM);
+    assert_eq!(Mapping::read_write(&reopened, LEN).unwrap_err(), ("mmap", Errno::PERM));
     assert_eq!(mappings(&given.fd), ["r--s", "rw-s"]);
 }
 

@@ -35,7 +35,7 @@ fn what_was_borrowed_is_a_segment_like_any_other() {
         own.view.words()[3].store(0xfeed, Ordering::Relaxed);
         assert_eq!(peer.view.words()[3].load(Ordering::Relaxed), 0xfeed);
         assert_eq!(mappings(&fd), ["r--s", "rw-s"]);
-        assert_eq!(Mapping::read_write(&fd, LEN as usize).unwrap_err(), Errno::PERM);
+        assert_eq!(Mapping::read_write(&fd, LEN as usize).unwrap_err(), ("mmap", Errno::PERM));
         assert_eq!(rustix::fs::ftruncate(&fd, 4096), Err(Errno::PERM));
     });
 }

@@ -103,8 +103,8 @@ fn no_address_space_is_an_error() {
     alone(|| {
         let fd = memfd::create(1 << 40).unwrap();
         limit(Resource::As, 1 << 34);
-        assert_eq!(Mapping::read_write(&fd, 1 << 40).unwrap_err(), Errno::NOMEM);
-        assert_eq!(Mapping::read_only(&fd, 1 << 40).unwrap_err(), Errno::NOMEM);
+        assert_eq!(Mapping::read_write(&fd, 1 << 40).unwrap_err(), ("mmap", Errno::NOMEM));
+        assert_eq!(Mapping::read_only(&fd, 1 << 40).unwrap_err(), ("mmap", Errno::NOMEM));
         Mapping::read_only(&fd, LEN).unwrap();
     });
 }
